@@ -12,6 +12,7 @@ pub struct Entropy(Arc<Mutex<ChaCha8Rng>>);
 
 impl Entropy {
     /// Seeded by the operating system.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system")]
     pub fn system() -> Self {
         Self::seeded(rand::random())
     }

@@ -13,12 +13,21 @@
 //!
 //! Everything here is `Send + Sync` and cheap to clone. Nothing here knows a service.
 
+pub mod admin;
+pub mod client;
 pub mod clock;
+pub mod config;
 pub mod context;
 pub mod disk;
 pub mod entropy;
+pub mod health;
 pub mod net;
+pub mod retry;
+pub mod run;
+pub mod server;
 pub mod task;
+pub mod telemetry;
+pub mod tls;
 pub mod worker;
 
 pub use context::Context;

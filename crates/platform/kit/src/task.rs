@@ -26,13 +26,15 @@ pub enum Cause {
     Requested,
     /// A part it cannot live without failed.
     Failed(String),
+    /// Its storage failed: a restart will not cure that by itself.
+    Storage(String),
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("asked to stop"),
-            Self::Failed(why) => f.write_str(why),
+            Self::Failed(why) | Self::Storage(why) => f.write_str(why),
         }
     }
 }
@@ -76,6 +78,11 @@ impl Tasks {
     /// Stops because something failed. The first cause is kept.
     pub fn fail(&self, why: impl Into<String>) {
         self.stop_for(Cause::Failed(why.into()));
+    }
+
+    /// Stops because its storage failed, e.g. an fsync. The first cause is kept.
+    pub fn fail_storage(&self, why: impl Into<String>) {
+        self.stop_for(Cause::Storage(why.into()));
     }
 
     /// Stops because it was asked to.

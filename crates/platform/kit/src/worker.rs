@@ -47,6 +47,12 @@ impl<J: Send + 'static> Worker<J> {
         self.0.send(job).await.map_err(|_| Stopped)
     }
 
+    /// Hands in a job if there is room at once: for callers that cannot wait. `false`: the queue is full
+    /// or the worker has ended, and the job is dropped.
+    pub fn try_send(&self, job: J) -> bool {
+        self.0.try_send(job).is_ok()
+    }
+
     /// Whether the worker has ended.
     pub fn is_stopped(&self) -> bool {
         self.0.is_closed()
@@ -126,5 +132,6 @@ mod tests {
         worker.send(1).await.expect("the first job is taken");
         while worker.send(2).await.is_ok() {}
         assert!(worker.is_stopped());
+        assert!(!worker.try_send(3));
     }
 }

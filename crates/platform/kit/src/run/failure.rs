@@ -1,0 +1,49 @@
+//! Why a process ends when nobody asked it to, and its exit code (sysexits.h where one fits).
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::tls::TlsError;
+
+/// What ended a process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// Something failed that a restart may cure: exit code 1.
+    pub fn failed(why: impl fmt::Display) -> Self {
+        Self { code: 1, message: why.to_string() }
+    }
+
+    /// The configuration or the command line is wrong, and a restart will not help: exit code 64 (EX_USAGE).
+    pub fn config(why: impl fmt::Display) -> Self {
+        Self { code: 64, message: why.to_string() }
+    }
+
+    /// The storage failed or is damaged: exit code 74 (EX_IOERR).
+    pub fn storage(why: impl fmt::Display) -> Self {
+        Self { code: 74, message: why.to_string() }
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::config(error)
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        Self::config(error)
+    }
+}

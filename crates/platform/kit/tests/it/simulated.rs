@@ -1,0 +1,73 @@
+//! The server and the client inside a simulation: the same code, another network and clock.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use kit::client::{self, ClientOptions};
+use kit::server::Server;
+use sim::SimNode;
+use sim::node::world;
+use tonic::client::GrpcService;
+
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+
+async fn serve(node: SimNode) -> Result<(), Box<dyn std::error::Error>> {
+    let context = node.context();
+    let listener = context.net().listen(ANY).await?;
+    let router = Router::new().route("/id", get(async || "hello"));
+    Server::new("simulated", listener, router).run(&context).await?;
+    Ok(())
+}
+
+/// What a client saw: its steps, each with the simulated time and the request's id.
+fn trace(seed: u64) -> Vec<String> {
+    let mut sim = world(seed).build();
+    let (server, client) = (SimNode::new(seed, "server"), SimNode::new(seed, "client"));
+    sim.host("server", move || serve(server.clone()));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    sim.client("client", async move {
+        let context = client.context();
+        let quick = Duration::from_millis(300);
+        let options = ClientOptions {
+            keepalive_interval: quick,
+            keepalive_timeout: quick,
+            connect_timeout: quick,
+            ..ClientOptions::default()
+        };
+        let mut channel = client::grpc(&context, "server:80", None, &options)?;
+        let mut ask = async |what: &str| {
+            let request = http::Request::get("/id").body(tonic::body::Body::empty()).unwrap();
+            std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
+            let answer = tokio::time::timeout(Duration::from_secs(1), channel.call(request)).await;
+            let id = answer
+                .ok()
+                .and_then(Result::ok)
+                .map(|a| a.headers()["x-request-id"].to_str().unwrap().to_owned());
+            let now = turmoil::sim_elapsed().unwrap();
+            log.lock().unwrap().push(format!("{now:?} {what} {}", id.as_deref().unwrap_or("failed")));
+            id.is_some()
+        };
+        assert!(ask("at first").await);
+        turmoil::partition("client", "server");
+        assert!(!ask("while parted").await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        turmoil::repair("client", "server");
+        assert!(ask("after the repair").await, "keep-alive did not find the dead connection");
+        Ok(())
+    });
+    sim.run().unwrap();
+    drop(sim);
+    Arc::try_unwrap(seen).unwrap().into_inner().unwrap()
+}
+
+#[test]
+fn one_seed_gives_one_trace_and_keep_alive_survives_a_partition() {
+    let first = trace(7);
+    assert_eq!(first.len(), 3);
+    assert_eq!(first, trace(7));
+    assert_ne!(first, trace(8));
+}
