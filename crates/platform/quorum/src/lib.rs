@@ -1,1 +1,51 @@
+//! Replication: a command that a quorum has stored is applied everywhere, in one order, for good.
+//!
+//! A service brings a [`StateMachine`]; a [`Host`] holds the groups of a process; a [`Group`] takes
+//! proposals on any replica, answers linearizable reads on any replica, and changes its own members
+//! without losing the quorum.
+//!
+//! # Shape
+//! - [`wal`]: one log on disk for all groups of a process, one fdatasync for many entries.
+//! - `store`: that log and the state machine, as the consensus engine (openraft) wants to see them.
+//! - `transport`: one gRPC connection to each peer, shared by all groups, mutual TLS.
+//! - `membership`: pure rules about who may join, rise, go and lead.
+//! - `reads`: many readers share one confirmation of the leadership.
+//!
+//! No type of the engine is visible outside: it is an alpha release, pinned, behind this surface.
+//!
+//! # Under concurrency
+//! Proposals of one caller are not ordered against each other unless it waits for each. A proposal
+//! whose leader is lost has an unknown outcome and says so; it is never proposed twice by us. Reads
+//! are retried freely. One membership change runs at a time; one that a crash left half done is
+//! finished by the next leader. A storage error ends the process: after a failed fsync nothing may
+//! be assumed of the file.
+//!
+//! # Rejected
+//! Leader leases for reads (they trust clocks), a B-tree as the log (a tenth of the group-commit
+//! rate), and generic command types (every service encodes its commands anyway, for the wire).
 
+mod error;
+mod group;
+mod host;
+mod machine;
+mod member;
+mod membership;
+mod options;
+mod reads;
+mod refusal;
+mod status;
+mod store;
+mod transport;
+mod types;
+pub mod wal;
+mod wire;
+
+pub use error::{CallError, OpenError, ProposeError, ReadError};
+pub use group::{CallHandler, Group, GroupConfig};
+pub use host::{Host, HostConfig};
+pub use machine::{Command, Flush, StateMachine};
+pub use member::Member;
+pub use membership::{Change, MembershipError};
+pub use options::GroupOptions;
+pub use status::{Leadership, Progress, Role, Status};
+pub use transport::ReplicationService;

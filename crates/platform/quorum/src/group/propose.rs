@@ -1,0 +1,80 @@
+//! Proposals: to the leader, wherever it is, and never twice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::errors::{ClientWriteError, RaftError};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Group, Refused};
+use crate::error::ProposeError;
+use crate::types::{Payload, Types};
+
+/// How long to wait for news of a leader before asking the last known one again.
+const RETRY: Duration = Duration::from_millis(20);
+
+impl Group {
+    /// Replicates a command and gives the state machine's reply to it. Any replica will do.
+    ///
+    /// Retries only what was certainly not taken, until the options' request timeout.
+    pub async fn propose(&self, payload: Bytes) -> Result<Bytes, ProposeError> {
+        let limit = self.inner.options.max_proposal_bytes;
+        if payload.len() > limit {
+            return Err(ProposeError::TooLarge { size: payload.len(), limit });
+        }
+        let _permit = self.inner.inflight.try_acquire().map_err(|_| ProposeError::Overloaded)?;
+        let deadline = self.deadline();
+        loop {
+            match self.try_propose(payload.clone(), deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(Refused::Failed(e)) => return Err(e),
+                Err(Refused::NotLeader(_)) if self.await_leader(deadline).await => {}
+                Err(Refused::NotLeader(_)) => return Err(ProposeError::NoLeader),
+            }
+        }
+    }
+
+    async fn try_propose(&self, payload: Bytes, deadline: Instant) -> Result<Bytes, Refused<ProposeError>> {
+        match self.leader() {
+            None => Err(Refused::NotLeader(None)),
+            Some(leader) if leader != self.id() => self.forward_proposal(leader, payload, deadline).await,
+            Some(_) => match timeout_at(deadline, self.propose_here(payload)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Refused::Failed(ProposeError::Unknown("timed out".into()))),
+            },
+        }
+    }
+
+    /// Proposes where this replica leads; otherwise does nothing and says so.
+    pub(crate) async fn propose_here(&self, payload: Bytes) -> Result<Bytes, Refused<ProposeError>> {
+        match self.inner.raft.client_write(Payload(payload)).await {
+            Ok(written) => Ok(written.data),
+            Err(RaftError::APIError(e)) => Err(refused(e)),
+            Err(RaftError::Fatal(e)) => Err(Refused::Failed(ProposeError::Unknown(e.to_string()))),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.options.request_timeout
+    }
+
+    /// Waits for news of a leader, or a moment. False when the deadline has passed.
+    pub(super) async fn await_leader(&self, deadline: Instant) -> bool {
+        let mut leadership = self.inner.leadership.clone();
+        leadership.mark_unchanged();
+        let pause = RETRY + self.inner.context.entropy().jitter(RETRY);
+        // Both ends of the wait mean the same: look again.
+        let _ = timeout_at(deadline.min(Instant::now() + pause), leadership.changed()).await;
+        Instant::now() < deadline
+    }
+}
+
+fn refused(e: ClientWriteError<Types>) -> Refused<ProposeError> {
+    match e {
+        ClientWriteError::ForwardToLeader(to) => Refused::NotLeader(to.leader_id),
+        ClientWriteError::LogEntryDiscarded(_) => {
+            Refused::Failed(ProposeError::Unknown("the leader changed before the entry was committed".into()))
+        }
+        other => Refused::Failed(ProposeError::Unknown(other.to_string())),
+    }
+}

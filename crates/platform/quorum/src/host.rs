@@ -1,0 +1,91 @@
+//! All the groups of one process: one log, one set of connections, one service.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kit::Context;
+use kit::client::ClientOptions;
+use kit::tls::TlsConnector;
+
+use crate::error::OpenError;
+use crate::group::{Group, GroupConfig};
+use crate::machine::StateMachine;
+use crate::transport::{Peers, ReplicationService};
+use crate::wal::{Wal, WalOptions};
+
+/// What all groups of a process share.
+pub struct HostConfig {
+    /// Which cluster this process belongs to; peers of another one are refused.
+    pub cluster: u64,
+    /// Where the log and the images go.
+    pub dir: PathBuf,
+    /// The log's sizes.
+    pub wal: WalOptions,
+    /// This process' identity towards peers; none only in a simulation.
+    pub tls: Option<TlsConnector>,
+    /// How connections to peers behave.
+    pub client: ClientOptions,
+}
+
+/// The groups of one process.
+#[derive(Clone)]
+pub struct Host {
+    context: Context,
+    dir: PathBuf,
+    wal: Wal,
+    peers: Peers,
+    groups: Groups,
+}
+
+impl Host {
+    /// Opens the log, replaying what survived. Damage is an error that names the place.
+    pub async fn open(context: &Context, config: HostConfig) -> Result<Self, OpenError> {
+        let wal = Wal::open(context, config.dir.join("wal"), config.wal).await?;
+        let peers = Peers::new(context, config.tls, config.client);
+        let groups = Groups { cluster: config.cluster, map: Arc::default() };
+        Ok(Self { context: context.clone(), dir: config.dir, wal, peers, groups })
+    }
+
+    /// Opens a group and begins to take part in it.
+    pub async fn open_group(&self, config: GroupConfig, state: impl StateMachine) -> Result<Group, OpenError> {
+        let id = config.group;
+        let images = self.dir.join("images").join(format!("{id:x}"));
+        let group =
+            Group::open(&self.context, &self.wal, self.peers.clone(), self.groups.cluster, images, config, state)
+                .await?;
+        self.groups.insert(id, group.clone());
+        Ok(group)
+    }
+
+    /// What peers call.
+    pub fn service(&self) -> ReplicationService {
+        ReplicationService::new(self.groups.clone())
+    }
+
+    /// The log, for its figures.
+    pub fn wal(&self) -> &Wal {
+        &self.wal
+    }
+}
+
+/// The groups by their number.
+#[derive(Clone)]
+pub(crate) struct Groups {
+    cluster: u64,
+    map: Arc<RwLock<BTreeMap<u64, Group>>>,
+}
+
+impl Groups {
+    pub(crate) fn cluster(&self) -> u64 {
+        self.cluster
+    }
+
+    pub(crate) fn get(&self, group: u64) -> Option<Group> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).get(&group).cloned()
+    }
+
+    fn insert(&self, id: u64, group: Group) {
+        self.map.write().unwrap_or_else(PoisonError::into_inner).insert(id, group);
+    }
+}

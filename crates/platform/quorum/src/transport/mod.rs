@@ -1,0 +1,10 @@
+//! How replicas reach each other: one gRPC connection a peer, shared by all groups.
+
+mod images;
+mod link;
+mod peers;
+mod service;
+
+pub(crate) use link::Links;
+pub(crate) use peers::Peers;
+pub use service::ReplicationService;

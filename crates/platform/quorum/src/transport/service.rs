@@ -1,0 +1,241 @@
+//! What peers ask of this process, handed to the group they mean.
+//!
+//! Who may connect at all is the listener's business (mutual TLS and its allow-list). Here a request
+//! must name this cluster, a group of this process and this replica, or it is refused.
+
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
+use tokio_stream::StreamExt;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::peers::MAX_MESSAGE_BYTES;
+use crate::error::ProposeError;
+use crate::group::{Group, Refused};
+use crate::host::Groups;
+use crate::store::ImageKey;
+use crate::types::{RaftEntry, SnapshotMeta, Types};
+use crate::wire::proto::replication_server::{Replication, ReplicationServer};
+use crate::wire::{self, Malformed, Position, proto};
+
+/// The gRPC service of a process, for all of its groups.
+#[derive(Clone)]
+pub struct ReplicationService {
+    groups: Groups,
+}
+
+impl ReplicationService {
+    pub(crate) fn new(groups: Groups) -> Self {
+        Self { groups }
+    }
+
+    /// As a service for a listener.
+    pub fn into_server(self) -> ReplicationServer<Self> {
+        ReplicationServer::new(self)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    fn group(&self, route: Option<proto::Route>) -> Result<Group, Status> {
+        let route = route.ok_or_else(|| Status::invalid_argument("a request without a route"))?;
+        if route.cluster != self.groups.cluster() {
+            return Err(Status::failed_precondition(format!(
+                "this replica belongs to cluster {:x}, the request is for {:x}; check the peer addresses and the cluster token",
+                self.groups.cluster(),
+                route.cluster
+            )));
+        }
+        let group = self.groups.get(route.group).ok_or_else(|| Status::unavailable("no such group here (yet)"))?;
+        if route.to != group.id() {
+            return Err(Status::failed_precondition(format!(
+                "this is replica {:x}, the request is for {:x}; was the member replaced?",
+                group.id(),
+                route.to
+            )));
+        }
+        Ok(group)
+    }
+}
+
+#[tonic::async_trait]
+impl Replication for ReplicationService {
+    async fn append(&self, request: Request<proto::AppendRequest>) -> Result<Response<proto::AppendReply>, Status> {
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let rpc = AppendEntriesRequest {
+            vote: wire::required_vote(message.ballot).map_err(invalid)?,
+            prev_log_id: message.previous.map(wire::log_id),
+            entries: consecutive(message.previous, message.entries).map_err(invalid)?,
+            leader_commit: message.committed.map(wire::log_id),
+        };
+        let outcome = group.engine().append_entries(rpc).await.map_err(|e| stopped(&e))?;
+        Ok(Response::new(append_reply(outcome)))
+    }
+
+    async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let vote = wire::required_vote(message.ballot).map_err(invalid)?;
+        let mut rpc = VoteRequest::<Types>::new(vote, message.last.map(wire::log_id));
+        rpc.leadership_transfer = message.leadership_transfer;
+        let raft = group.engine();
+        let answer = if message.pre_vote { raft.pre_vote(rpc).await } else { raft.vote(rpc).await };
+        let answer = answer.map_err(|e| stopped(&e))?;
+        Ok(Response::new(proto::VoteReply {
+            ballot: Some(wire::ballot(&answer.vote)),
+            granted: answer.vote_granted,
+            last: answer.last_log_id.as_ref().map(wire::mark),
+        }))
+    }
+
+    async fn transfer(
+        &self,
+        request: Request<proto::TransferRequest>,
+    ) -> Result<Response<proto::TransferReply>, Status> {
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let from = wire::required_vote(message.from).map_err(invalid)?;
+        let rpc = TransferLeaderRequest::<Types>::new(from, group.id(), message.last.map(wire::log_id));
+        let answer = group.engine().handle_transfer_leader(rpc).await.map_err(|e| stopped(&e))?;
+        let refusal = answer.err().map_or_else(String::new, |e| e.to_string());
+        Ok(Response::new(proto::TransferReply { refusal }))
+    }
+
+    async fn image_offset(
+        &self,
+        request: Request<proto::ImageHeader>,
+    ) -> Result<Response<proto::ImageOffsetReply>, Status> {
+        let header = request.into_inner();
+        let group = self.group(header.route)?;
+        let key = image_key(header).map_err(invalid)?;
+        let images = group.images();
+        let offset = blocking(&group, move || images.offset(key)).await?.map_err(|e| Status::internal(e.to_string()))?;
+        Ok(Response::new(proto::ImageOffsetReply { offset }))
+    }
+
+    async fn send_image(
+        &self,
+        request: Request<Streaming<proto::ImagePart>>,
+    ) -> Result<Response<proto::ImageReply>, Status> {
+        use proto::image_part::Part;
+        let mut parts = request.into_inner();
+        let first = parts.try_next().await?.and_then(|p| p.part);
+        let Some(Part::Header(header)) = first else {
+            return Err(Status::invalid_argument("an image begins with its header"));
+        };
+        let group = self.group(header.route)?;
+        let vote = wire::required_vote(header.ballot).map_err(invalid)?;
+        let key = image_key(header).map_err(invalid)?;
+        while let Some(part) = parts.try_next().await? {
+            let Some(Part::Chunk(chunk)) = part.part else {
+                return Err(Status::invalid_argument("an image has one header"));
+            };
+            let (images, key) = (group.images(), key.clone());
+            blocking(&group, move || images.receive(&key, &chunk)).await?.map_err(refused_image)?;
+        }
+        let (position, image) = group.images().complete(&key).map_err(refused_image)?;
+        let meta = SnapshotMeta { last_log_id: position.applied, last_membership: position.membership };
+        let snapshot = crate::types::Snapshot { meta, snapshot: image };
+        let answer = group.engine().install_full_snapshot(vote, snapshot).await.map_err(|e| stopped(&e))?;
+        Ok(Response::new(proto::ImageReply { ballot: Some(wire::ballot(&answer.vote)) }))
+    }
+
+    async fn propose(&self, request: Request<proto::ProposeRequest>) -> Result<Response<proto::ProposeReply>, Status> {
+        use proto::propose_reply::Result as R;
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let result = match group.propose_here(message.payload).await {
+            Ok(reply) => R::Reply(reply),
+            Err(Refused::NotLeader(leader)) => R::NotLeader(not_leader(leader)),
+            Err(Refused::Failed(ProposeError::Unknown(why))) => R::Unknown(why),
+            Err(Refused::Failed(e)) => return Err(Status::unavailable(e.to_string())),
+        };
+        Ok(Response::new(proto::ProposeReply { result: Some(result) }))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<proto::ReadIndexRequest>,
+    ) -> Result<Response<proto::ReadIndexReply>, Status> {
+        use proto::read_index_reply::Result as R;
+        let group = self.group(request.into_inner().route)?;
+        let result = match group.read_index_here().await {
+            Ok(index) => R::Index(index),
+            Err(leader) => R::NotLeader(not_leader(leader)),
+        };
+        Ok(Response::new(proto::ReadIndexReply { result: Some(result) }))
+    }
+
+    async fn change(&self, request: Request<proto::ChangeRequest>) -> Result<Response<proto::ChangeReply>, Status> {
+        use proto::change_reply::Result as R;
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let change = message.change.ok_or_else(|| Status::invalid_argument("an empty change"))?;
+        let result = match group.change_here(change.into()).await {
+            Ok(()) => R::Done(proto::Done {}),
+            Err(Refused::NotLeader(leader)) => R::NotLeader(not_leader(leader)),
+            Err(Refused::Failed(e)) => R::Refusal(e.into()),
+        };
+        Ok(Response::new(proto::ChangeReply { result: Some(result) }))
+    }
+
+    async fn call(&self, request: Request<proto::CallRequest>) -> Result<Response<proto::CallReply>, Status> {
+        use proto::call_reply::Result as R;
+        let message = request.into_inner();
+        let group = self.group(message.route)?;
+        let result = match group.call_here(message.payload).await {
+            Ok(reply) => R::Reply(reply),
+            Err(Refused::NotLeader(leader)) => R::NotLeader(not_leader(leader)),
+            Err(Refused::Failed(why)) => R::Error(why),
+        };
+        Ok(Response::new(proto::CallReply { result: Some(result) }))
+    }
+}
+
+/// The engine trusts that entries follow each other; strangers may not.
+fn consecutive(previous: Option<proto::Mark>, entries: Vec<proto::Entry>) -> Result<Vec<RaftEntry>, Malformed> {
+    let first = previous.map_or(0, |m| m.index.saturating_add(1));
+    let check = |(index, message)| match wire::entry(message)? {
+        entry if entry.log_id.index() == index => Ok(entry),
+        _ => Err(Malformed("entries that do not follow each other")),
+    };
+    (first..).zip(entries).map(check).collect()
+}
+
+fn append_reply(outcome: AppendEntriesResponse<Types>) -> proto::AppendReply {
+    use proto::append_reply::Outcome;
+    let reply = |outcome: Outcome| proto::AppendReply { outcome: outcome.into(), ..Default::default() };
+    match outcome {
+        AppendEntriesResponse::Success => reply(Outcome::Success),
+        AppendEntriesResponse::Conflict => reply(Outcome::Conflict),
+        AppendEntriesResponse::PartialSuccess(upto) => {
+            proto::AppendReply { accepted: upto.as_ref().map(wire::mark), ..reply(Outcome::Partial) }
+        }
+        AppendEntriesResponse::HigherVote(vote) => {
+            proto::AppendReply { ballot: Some(wire::ballot(&vote)), ..reply(Outcome::HigherBallot) }
+        }
+    }
+}
+
+fn image_key(header: proto::ImageHeader) -> Result<ImageKey, Malformed> {
+    let position = header.position.ok_or(Malformed("an image without a position"))?;
+    Ok(ImageKey { position: Position::from_message(position)?, size: header.size, crc32c: header.crc32c })
+}
+
+fn not_leader(leader: Option<u64>) -> proto::NotLeader {
+    proto::NotLeader { leader: leader.unwrap_or(0) }
+}
+
+fn invalid(e: Malformed) -> Status {
+    Status::invalid_argument(e.to_string())
+}
+
+fn refused_image(e: crate::store::ImageError) -> Status {
+    Status::data_loss(e.to_string())
+}
+
+fn stopped(e: &impl std::fmt::Display) -> Status {
+    Status::unavailable(format!("this replica has stopped: {e}"))
+}
+
+async fn blocking<T: Send + 'static>(group: &Group, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    group.context().blocking(call).await.ok_or_else(|| Status::internal("a storage call panicked"))
+}

@@ -1,0 +1,96 @@
+//! Putting an open log together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kit::Context;
+use kit::worker::Worker;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::depot::Depot;
+use super::error::WalError;
+use super::format::{BLOCK, Position};
+use super::options::{Limits, WalOptions};
+use super::recover::{Tail, recover};
+use super::segment::Segment;
+use super::state::State;
+use super::writer::{Shared, Writer};
+use super::{Inner, Wal};
+
+/// Wakes that may wait for the writer; each wake handles everything that is queued.
+const WAKES: usize = 1024;
+
+/// What recovery leaves to start with.
+struct Start {
+    depot: Arc<Depot>,
+    shared: Arc<Shared>,
+    end: (Arc<Segment>, Tail),
+}
+
+pub(super) async fn open(context: &Context, dir: PathBuf, options: WalOptions) -> Result<Wal, WalError> {
+    let limits = options.limits()?;
+    let start = {
+        let context = context.clone();
+        move || prepare(&context, &dir, &options, limits)
+    };
+    let panicked = || Err(WalError::Failed("recovery panicked; see the log above".into()));
+    let start = context.blocking(start).await.unwrap_or_else(panicked)?;
+    let ended = [CancellationToken::new(), CancellationToken::new()];
+    let tidy = start_depot(context, &start, ended[0].clone().drop_guard())?;
+    // The next segment is made while this one is filled.
+    let _ = tidy.send(()).await;
+    let shared = start.shared.clone();
+    let guard = ended[1].clone().drop_guard();
+    let mut writer = Writer::new(shared.clone(), start.depot, tidy, limits, start.end, guard);
+    let writer =
+        Worker::start(context, "wal", WAKES, move |_: &mut Vec<()>| writer.run()).map_err(no_thread)?;
+    let inner = Inner { context: context.clone(), shared, writer, queue_bytes: limits.queue, ended };
+    Ok(Wal { inner: Arc::new(inner) })
+}
+
+fn prepare(
+    context: &Context,
+    dir: &std::path::Path,
+    options: &WalOptions,
+    limits: Limits,
+) -> Result<Start, WalError> {
+    let disk = &**context.disk();
+    let mut log = recover(disk, dir)?;
+    let depot = Depot::new(context, dir, options.segment_bytes, options.spare_segments, log.numbers);
+    let end = match log.tail {
+        Some(tail) => (log.segments[&tail.position.sequence].clone(), tail),
+        None => {
+            let segment = Arc::new(depot.next()?);
+            let sequence = segment.header.sequence;
+            log.segments.insert(sequence, segment.clone());
+            (segment, Tail { position: Position { sequence, offset: BLOCK as u64 }, leave: false })
+        }
+    };
+    let mut state = State::new(limits, log.books, log.segments);
+    depot.retire(state.retire(end.1.position.sequence));
+    Ok(Start { depot: Arc::new(depot), shared: Arc::new(Shared::new(state, limits.queue)), end })
+}
+
+fn start_depot(context: &Context, start: &Start, ended: DropGuard) -> Result<Worker<()>, WalError> {
+    let (depot, shared) = (start.depot.clone(), start.shared.clone());
+    let tidy = move |_: &mut Vec<()>| {
+        let _ended = &ended;
+        match depot.tidy() {
+            Ok(()) => true,
+            Err(e) if e.is_disk_full() => {
+                // The current segment is still good; the writer tries once more when it is full.
+                tracing::warn!(error = %e, "no next log segment yet");
+                true
+            }
+            Err(e) => {
+                shared.fail(&e.to_string(), vec![]);
+                false
+            }
+        }
+    };
+    Worker::start(context, "wal-depot", 1, tidy).map_err(no_thread)
+}
+
+fn no_thread(source: std::io::Error) -> WalError {
+    WalError::Failed(format!("cannot start a thread: {source}").into())
+}
