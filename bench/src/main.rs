@@ -1,1 +1,143 @@
-fn main() {}
+//! `cargo run --release -p bench -- <what>`: runs one comparison and says whether its floors hold.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use bench::chainfire::{self, Plan};
+use bench::cluster::Cluster;
+use bench::peer::{self, Peer};
+use bench::pki::Pki;
+use bench::{machine, report};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Benchmarks beside peers: both systems in one run, alternating; one table; floors by exit status.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  cargo run --release -p bench -- chainfire
+  cargo run --release -p bench -- chainfire --write docs/benchmarks.md
+  cargo run --release -p bench -- chainfire --quick --self-check
+  cargo run -p bench -- with etcd -- etcdctl endpoint status
+
+Exit status: 0 all floors hold, 1 one does not or the run failed.")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// ChainFire beside etcd 3.5: three members each, mutual TLS on both.
+    Chainfire(Chainfire),
+    /// Runs a command with ETCDCTL_* pointing at a fresh cluster of three, then ends the cluster.
+    With(With),
+}
+
+#[derive(Args)]
+struct Programs {
+    /// The etcd server; default: 3.5 of Debian trixie, by scripts/fetch-deb.
+    #[arg(long, value_name = "FILE")]
+    etcd: Option<PathBuf>,
+    /// The server binary; default: built from this checkout in this program's own profile.
+    #[arg(long, value_name = "FILE")]
+    ultracloud: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Chainfire {
+    #[command(flatten)]
+    programs: Programs,
+    /// Fewer operations and rounds: to see that it works, not to publish.
+    #[arg(long)]
+    quick: bool,
+    /// How often each side is started and measured.
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// etcd beside etcd: the ratios must be about 1, or the machine is too noisy to judge on.
+    #[arg(long)]
+    self_check: bool,
+    /// Writes every sample to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Replaces the table in this Markdown file, between its markers.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct With {
+    /// Which system to start.
+    system: System,
+    #[command(flatten)]
+    programs: Programs,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum System {
+    Chainfire,
+    Etcd,
+}
+
+impl Programs {
+    fn peer(&self, system: System) -> anyhow::Result<Box<dyn Peer>> {
+        Ok(match system {
+            System::Etcd => Box::new(peer::etcd::Etcd::find(self.etcd.clone())?),
+            System::Chainfire => Box::new(peer::chainfire::Chainfire::find(self.ultracloud.clone())?),
+        })
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().what {
+        What::Chainfire(options) => compare(options).await,
+        What::With(options) => with(options).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("bench: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
+    let theirs = options.programs.peer(System::Etcd)?;
+    let ours = options.programs.peer(if options.self_check { System::Etcd } else { System::Chainfire })?;
+    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    plan.rounds = options.rounds.unwrap_or(plan.rounds);
+    ensure!(plan.rounds > 0, "--rounds 0 measures nothing: give at least 1");
+    plan.self_check = options.self_check;
+    let report = chainfire::run(&plan, ours.as_ref(), theirs.as_ref()).await?;
+    println!("{}", report.table());
+    println!("{}", report.verdict());
+    if let Some(file) = &options.json {
+        std::fs::write(file, report.to_json()?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = &options.write {
+        report::write_section(file, "chainfire", &report.section())?;
+    }
+    Ok(if report.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn with(options: With) -> anyhow::Result<ExitCode> {
+    let peer = options.programs.peer(options.system)?;
+    let scratch = machine::Scratch::new()?;
+    let pki = Pki::make(scratch.path(), peer::MEMBERS)?;
+    let cluster = Cluster::start(peer.as_ref(), &pki, scratch.path()).await?;
+    let (program, arguments) = options.command.split_first().context("no command was given")?;
+    let status = tokio::process::Command::new(program)
+        .args(arguments)
+        .envs(cluster.client_environment(&pki))
+        .status()
+        .await
+        .with_context(|| format!("cannot run {program}"))?;
+    cluster.stop().await?;
+    scratch.remove()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}

@@ -1,1 +1,71 @@
-fn main() {}
+//! The one server binary: every role is linked in, a process runs one of them.
+//!
+//! It parses the command line, loads a configuration and hands over to the role. It refuses to hold
+//! anything that only one role needs.
+
+mod config;
+mod role;
+mod run;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The command line was not understood (EX_USAGE of sysexits.h).
+const USAGE: u8 = 64;
+/// The configuration is wrong, and starting again will not help (EX_CONFIG).
+const CONFIG: u8 = 78;
+
+/// The server side of UltraCloud.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  ultracloud run chainfire --config /etc/ultracloud/chainfire.toml
+  ultracloud config check chainfire ./chainfire.toml
+  ultracloud version --json
+
+Exit status: 0 done or asked to stop, 1 failed, 64 the command line is wrong, 74 the storage failed,
+78 the configuration is wrong."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Run(run::Options),
+    #[command(subcommand)]
+    Config(config::Verb),
+    Version(version::Options),
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { verb: Verb::Run(options) }) => run::run(&options),
+        Ok(Cli { verb: Verb::Config(verb) }) => config::run(&verb),
+        Ok(Cli { verb: Verb::Version(options) }) => version::run(&options),
+        Err(e) => explain(&e),
+    }
+}
+
+/// Help and version go to stdout and are no error.
+fn explain(e: &clap::Error) -> ExitCode {
+    // A closed pipe is the reader's business.
+    let _ = e.print();
+    if e.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

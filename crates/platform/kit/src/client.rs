@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::net::BoxStream;
 use crate::tls::TlsConnector;
 
@@ -80,7 +80,11 @@ pub fn grpc(
     tls: Option<TlsConnector>,
     options: &ClientOptions,
 ) -> Result<Channel, AddressError> {
-    let endpoint = endpoint(address, tls.is_some(), options)?;
+    let mut endpoint = endpoint(address, tls.is_some(), options)?;
+    if context.mode() == Mode::Simulated {
+        // h2 measures this by the system's clock, which no seed replays: only the count may limit it.
+        endpoint = endpoint.http2_reset_stream_duration(Duration::from_secs(86_400));
+    }
     let (context, address, patience) = (context.clone(), address.to_owned(), options.connect_timeout);
     let connector = tower::service_fn(move |_: Uri| {
         let (context, address, tls) = (context.clone(), address.clone(), tls.clone());

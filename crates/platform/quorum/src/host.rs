@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use kit::Context;
 use kit::client::ClientOptions;
 use kit::tls::TlsConnector;
+use tonic::Request;
 
 use crate::error::OpenError;
 use crate::group::{Group, GroupConfig};
 use crate::machine::StateMachine;
+use crate::member::Member;
 use crate::transport::{Peers, ReplicationService};
 use crate::wal::{Wal, WalOptions};
+use crate::wire::proto;
+
+/// How long a peer may take to say who a newcomer is.
+const INTRODUCTION: Duration = Duration::from_secs(2);
 
 /// What all groups of a process share.
 pub struct HostConfig {
@@ -56,6 +63,26 @@ impl Host {
                 .await?;
         self.groups.insert(id, group.clone());
         Ok(group)
+    }
+
+    /// Asks `peers` (`host:port`), one after the other, which member of the group is reached at
+    /// `address`. None: nobody knows such a member (yet), or nobody answered.
+    pub async fn introduce(&self, group: u64, peers: &[String], address: &str) -> Option<Member> {
+        for peer in peers.iter().filter(|p| *p != address) {
+            let Some(mut client) = self.peers.client_at(peer) else { continue };
+            let route = proto::Route { cluster: self.groups.cluster, group, from: 0, to: 0 };
+            let message = proto::IntroduceRequest { route: Some(route), peer_address: address.to_owned() };
+            let mut request = Request::new(message);
+            request.set_timeout(INTRODUCTION);
+            match client.introduce(request).await {
+                Ok(reply) => match reply.into_inner().member {
+                    Some(member) => return Some(member.into()),
+                    None => tracing::debug!(peer, "knows no member of this address"),
+                },
+                Err(e) => tracing::debug!(peer, error = %e, "cannot be asked who this replica is"),
+            }
+        }
+        None
     }
 
     /// What peers call.

@@ -1,9 +1,11 @@
 //! Why a process ends when nobody asked it to, and its exit code (sysexits.h where one fits).
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::telemetry::MetricsError;
 use crate::tls::TlsError;
 
 /// What ended a process.
@@ -39,6 +41,18 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::config(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<MetricsError> for Failure {
+    fn from(error: MetricsError) -> Self {
+        Self::failed(error)
     }
 }
 

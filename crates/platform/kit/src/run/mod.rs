@@ -56,9 +56,9 @@ impl Process {
     fn new(role: &'static str) -> Result<Self, Failure> {
         let context = Context::real();
         let metrics = Metrics::new();
-        let servers = ServerMetrics::register(&metrics).map_err(Failure::failed)?;
+        let servers = ServerMetrics::register(&metrics)?;
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION")), ("role", role)]);
-        metrics.register("ultracloud_build", "What runs here", build).map_err(Failure::failed)?;
+        metrics.register("ultracloud_build", "What runs here", build)?;
         metrics.collect(ProcessCollector);
         let health = Health::new(&context);
         Ok(Self { context, metrics, servers, health, reloads: Arc::default() })
@@ -136,7 +136,7 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let tasks = process.context.tasks().clone();
-    signals::listen(&process).map_err(Failure::failed)?;
+    signals::listen(&process)?;
     tracing::info!(role, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
     let stopping = tasks.stopping();
     let started = tokio::select! {

@@ -11,12 +11,14 @@
 
 mod allow;
 mod connect;
+mod files;
 mod identity;
 mod spiffe;
 mod verify;
 
 pub use allow::{AllowList, AllowListError};
 pub use connect::{Acceptor, HandshakeError, TlsConnector};
-pub use identity::{Identity, TlsConfig, TlsError};
+pub use files::{TlsConfig, TlsError};
+pub use identity::Identity;
 pub use spiffe::{SpiffeError, SpiffeId};
 pub use verify::PeerRefused;

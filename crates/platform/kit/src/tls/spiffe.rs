@@ -131,6 +131,20 @@ mod tests {
         assert_eq!(id.to_string(), "spiffe://lab-1/node/node04/prismnet-agent");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_is_what_was_written(text in "spiffe://[a-zA-Z._/:-]{0,12}|\\PC{0,40}") {
+            if let Ok(id) = text.parse::<SpiffeId>() {
+                proptest::prop_assert_eq!(format!("spiffe://{}/{}", id.trust_domain(), id.path()), text);
+            }
+        }
+
+        #[test]
+        fn bytes_that_are_no_certificate_are_an_error(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            proptest::prop_assert!(SpiffeId::from_certificate(&bytes.into()).is_err());
+        }
+    }
+
     #[test]
     fn what_the_specification_forbids() {
         let long = format!("spiffe://lab/{}", "a".repeat(MAX_ID));

@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::allow::AllowList;
-use super::identity::Material;
+use super::files::Material;
 use super::spiffe::{SpiffeError, SpiffeId};
 
 /// Why a peer's certificate was not accepted.

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use kit::server::Limits;
 use kit::task::Cause;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::support::{DEADLINE, World, get, plain, read_all, say, spawn, until};
 
@@ -58,17 +63,22 @@ async fn a_stop_finishes_what_is_in_flight() {
     assert_eq!(world.sample("server_connections{server=\"test\"}"), 0.0);
 }
 
+type Sender = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
+
+/// An HTTP/2 connection, and how it ends.
+async fn http2(stream: kit::net::BoxStream) -> (Sender, JoinHandle<hyper::Result<()>>) {
+    let (executor, io) = (TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    (sender, spawn(connection))
+}
+
+/// The answer to `/wait`, on a connection that is held open after it.
 async fn http2_wait(stream: kit::net::BoxStream) -> String {
-    use http_body_util::BodyExt;
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    let driver = spawn(connection);
-    let request = http::Request::get("https://test/wait").body(http_body_util::Empty::<bytes::Bytes>::new());
-    let answer = sender.send_request(request.unwrap()).await.unwrap();
+    let (mut sender, ended) = http2(stream).await;
+    let request = http::Request::get("https://test/wait").body(Empty::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
-    drop(sender);
-    driver.await.unwrap().unwrap();
+    timeout(DEADLINE, ended).await.expect("GOAWAY ends the connection").unwrap().unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
 
@@ -83,12 +93,16 @@ async fn until_refused(address: std::net::SocketAddr) {
 #[tokio::test]
 async fn an_idle_connection_ends_with_the_process() {
     let world = World::new();
-    let address = world.serve(|_| {}).await;
+    let long = Duration::from_secs(600);
+    let limits = Limits { drain: long, header_timeout: long, ..Limits::default() };
+    let address = world.serve(|server| server.limits = limits).await;
+    let idle = http2(plain(address).await).await;
     let mut stream = plain(address).await;
     stream.write_all(b"GET /who HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut first = [0; 1];
     stream.read_exact(&mut first).await.unwrap();
     world.context.tasks().stop();
+    timeout(DEADLINE, idle.1).await.expect("GOAWAY ends an idle HTTP/2 connection").unwrap().unwrap();
     assert!(read_all(&mut stream).await.unwrap().starts_with("TTP/1.1 200 OK"));
     assert_eq!(world.context.tasks().wait(DEADLINE).await, (Cause::Requested, 0));
 }

@@ -7,18 +7,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use kit::client::{self, ClientOptions};
-use kit::server::Server;
+use kit::server::{Limits, Server};
 use sim::SimNode;
 use sim::node::world;
 use tonic::client::GrpcService;
 
+const QUICK: Duration = Duration::from_millis(300);
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
 async fn serve(node: SimNode) -> Result<(), Box<dyn std::error::Error>> {
     let context = node.context();
     let listener = context.net().listen(ANY).await?;
     let router = Router::new().route("/id", get(async || "hello"));
-    Server::new("simulated", listener, router).run(&context).await?;
+    let mut server = Server::new("simulated", listener, router);
+    server.limits = Limits { keepalive_interval: QUICK, keepalive_timeout: QUICK, ..Limits::default() };
+    server.run(&context).await?;
     Ok(())
 }
 
@@ -31,11 +34,10 @@ fn trace(seed: u64) -> Vec<String> {
     let log = seen.clone();
     sim.client("client", async move {
         let context = client.context();
-        let quick = Duration::from_millis(300);
         let options = ClientOptions {
-            keepalive_interval: quick,
-            keepalive_timeout: quick,
-            connect_timeout: quick,
+            keepalive_interval: QUICK,
+            keepalive_timeout: QUICK,
+            connect_timeout: QUICK,
             ..ClientOptions::default()
         };
         let mut channel = client::grpc(&context, "server:80", None, &options)?;
@@ -57,6 +59,11 @@ fn trace(seed: u64) -> Vec<String> {
         tokio::time::sleep(Duration::from_secs(5)).await;
         turmoil::repair("client", "server");
         assert!(ask("after the repair").await, "keep-alive did not find the dead connection");
+        // Nothing is asked meanwhile: only the idle connection can notice.
+        turmoil::partition("client", "server");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        turmoil::repair("client", "server");
+        assert!(ask("after an idle while").await, "keep-alive did not find the dead idle connection");
         Ok(())
     });
     sim.run().unwrap();
@@ -67,7 +74,7 @@ fn trace(seed: u64) -> Vec<String> {
 #[test]
 fn one_seed_gives_one_trace_and_keep_alive_survives_a_partition() {
     let first = trace(7);
-    assert_eq!(first.len(), 3);
+    assert_eq!(first.len(), 4);
     assert_eq!(first, trace(7));
     assert_ne!(first, trace(8));
 }

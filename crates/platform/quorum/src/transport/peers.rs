@@ -37,13 +37,17 @@ impl Peers {
 
     /// A client for a member; none if it has no usable address.
     pub(crate) fn client(&self, member: &Member) -> Option<Client> {
-        let address = member.peer_addresses.first()?;
+        self.client_at(member.peer_addresses.first()?)
+    }
+
+    /// A client for `host:port`; none if it is not an address.
+    pub(crate) fn client_at(&self, address: &str) -> Option<Client> {
         let mut channels = self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = match channels.get(address) {
             Some(known) => known.clone(),
             None => {
                 let made = self.connect(address)?;
-                channels.insert(address.clone(), made.clone());
+                channels.insert(address.to_owned(), made.clone());
                 made
             }
         };

@@ -36,14 +36,7 @@ impl ReplicationService {
 
     fn group(&self, route: Option<proto::Route>) -> Result<Group, Status> {
         let route = route.ok_or_else(|| Status::invalid_argument("a request without a route"))?;
-        if route.cluster != self.groups.cluster() {
-            return Err(Status::failed_precondition(format!(
-                "this replica belongs to cluster {:x}, the request is for {:x}; check the peer addresses and the cluster token",
-                self.groups.cluster(),
-                route.cluster
-            )));
-        }
-        let group = self.groups.get(route.group).ok_or_else(|| Status::unavailable("no such group here (yet)"))?;
+        let group = self.any_group(&route)?;
         if route.to != group.id() {
             return Err(Status::failed_precondition(format!(
                 "this is replica {:x}, the request is for {:x}; was the member replaced?",
@@ -52,6 +45,17 @@ impl ReplicationService {
             )));
         }
         Ok(group)
+    }
+
+    fn any_group(&self, route: &proto::Route) -> Result<Group, Status> {
+        if route.cluster != self.groups.cluster() {
+            return Err(Status::failed_precondition(format!(
+                "this replica belongs to cluster {:x}, the request is for {:x}; check the peer addresses and the cluster token",
+                self.groups.cluster(),
+                route.cluster
+            )));
+        }
+        self.groups.get(route.group).ok_or_else(|| Status::not_found("no such group here (yet)"))
     }
 }
 
@@ -187,6 +191,17 @@ impl Replication for ReplicationService {
             Err(Refused::Failed(why)) => R::Error(why),
         };
         Ok(Response::new(proto::CallReply { result: Some(result) }))
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<proto::IntroduceRequest>,
+    ) -> Result<Response<proto::IntroduceReply>, Status> {
+        let message = request.into_inner();
+        let route = message.route.ok_or_else(|| Status::invalid_argument("a request without a route"))?;
+        let members = self.any_group(&route)?.status().members;
+        let named = members.iter().find(|m| m.peer_addresses.contains(&message.peer_address));
+        Ok(Response::new(proto::IntroduceReply { member: named.map(Into::into) }))
     }
 }
 

@@ -187,6 +187,8 @@ impl Wal {
     pub async fn close(&self) -> Result<(), WalError> {
         let outcome = self.queue(State::close).await;
         self.inner.shared.room.close();
+        // After a failure nothing was queued, and the writer has to be told to end.
+        let _ = self.wake().await;
         for ended in &self.inner.ended {
             ended.cancelled().await;
         }

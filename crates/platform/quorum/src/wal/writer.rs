@@ -106,7 +106,14 @@ impl Writer {
             self.write(batch)?;
             wrote = true;
         }
-        let closing = self.shared.lock().is_closing();
+        let (failed, closing) = {
+            let state = self.shared.lock();
+            (state.failure().is_some(), state.is_closing())
+        };
+        if failed {
+            // The depot's doing: there is nothing to write any more.
+            return Ok(false);
+        }
         if wrote {
             self.write_watermark()?;
         }

@@ -40,7 +40,7 @@ fn many_seeds() {
 
 #[test]
 fn one_seed() {
-    let _ = tracing_subscriber::fmt().with_env_filter(env::var("RUST_LOG").unwrap_or_default()).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(env::var("RUST_LOG").unwrap_or("off".into())).try_init();
     let outcome = check(number("SIM_SEED", 1));
     println!("{} operations", outcome.operations);
 }

@@ -208,3 +208,23 @@ fn wal_a_closed_log_keeps_everything_and_takes_nothing() {
         assert_eq!(world.log(1).state().committed, Some(mark(1, 0)));
     });
 }
+
+#[test]
+fn wal_a_failure_beside_the_writer_ends_the_log_too() {
+    run(async {
+        let world = World::open(small()).await;
+        let log = world.log(1);
+        fill(&log, 1, 100).await;
+        // The next segment is made ahead when this one is left; then its name cannot be made durable.
+        world.disk.fail_nth(Call::SyncDir, 1);
+        let why = loop {
+            let next = log.state().last.map_or(0, |m| m.index + 1);
+            if let Err(why) = append(&log, vec![entry(1, next, 3000)]).await {
+                break why;
+            }
+        };
+        assert!(why.contains("sync directory"), "{why}");
+        assert!(world.wal().close().await.is_err());
+        assert!(world.wal().close().await.is_err());
+    });
+}

@@ -1,0 +1,157 @@
+//! A running cluster of three on loopback, with a fresh data directory for each member.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use etcd_client::Client;
+use tokio::process::Child;
+use tokio::time::Instant;
+
+use crate::connect;
+use crate::machine;
+use crate::peer::{MEMBERS, Member, Peer};
+use crate::pki::Pki;
+
+/// How long a new cluster may take until every member knows a leader and the leader writes.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Three processes of one system. They are killed when this is dropped; [`Cluster::stop`] also waits.
+#[derive(Debug)]
+pub struct Cluster {
+    name: String,
+    dir: PathBuf,
+    members: Vec<Member>,
+    processes: Vec<Child>,
+}
+
+impl Cluster {
+    /// Starts three members under `root` and waits until they serve.
+    pub async fn start(peer: &dyn Peer, pki: &Pki, root: &Path) -> anyhow::Result<Self> {
+        let dir = root.join("members");
+        let members = lay_out(&dir)?;
+        let mut cluster = Self { name: peer.name(), dir, members: members.clone(), processes: Vec::new() };
+        for member in &members {
+            let log = File::create(member.home.join("log"))?;
+            let child = peer
+                .command(member, &members, pki)?
+                .stdin(std::process::Stdio::null())
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                .kill_on_drop(true)
+                .spawn()
+                .with_context(|| format!("cannot start {}", peer.name()))?;
+            cluster.processes.push(child);
+        }
+        cluster.wait_until_ready(pki).await?;
+        Ok(cluster)
+    }
+
+    async fn wait_until_ready(&mut self, pki: &Pki) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let Err(seen) = self.probe(pki).await else { return Ok(()) };
+            for (member, process) in self.members.iter().zip(&mut self.processes) {
+                if let Some(status) = process.try_wait()? {
+                    bail!(
+                        "{} {} ended ({status}): see {}",
+                        self.name,
+                        member.name,
+                        member.home.join("log").display()
+                    );
+                }
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "{} is not ready after {START_DEADLINE:?}: {seen:#}; logs are in {}",
+                    self.name,
+                    self.dir.display()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn probe(&self, pki: &Pki) -> anyhow::Result<()> {
+        let leader = self.leader(pki).await?;
+        self.client(leader, pki).await?.put("ready", "", None).await?;
+        Ok(())
+    }
+
+    /// A new connection to one member, as the operator.
+    pub async fn client(&self, index: usize, pki: &Pki) -> anyhow::Result<Client> {
+        connect::connect(&[self.endpoint(index)], &pki.ca(), &pki.cert("operator"), &pki.key("operator"))
+            .await
+    }
+
+    /// Which member leads, by what every member says of itself.
+    pub async fn leader(&self, pki: &Pki) -> anyhow::Result<usize> {
+        let mut leader = None;
+        for index in 0..self.members.len() {
+            match connect::leads(&mut self.client(index, pki).await?).await? {
+                Some(true) => leader = Some(index),
+                Some(false) => {}
+                None => bail!("{} knows no leader", self.members[index].name),
+            }
+        }
+        leader.context("every member names another one as the leader")
+    }
+
+    fn endpoint(&self, index: usize) -> String {
+        format!("https://127.0.0.1:{}", self.members[index].client)
+    }
+
+    /// What etcdctl and other clients read from their environment.
+    pub fn client_environment(&self, pki: &Pki) -> Vec<(&'static str, String)> {
+        let endpoints: Vec<String> = (0..self.members.len()).map(|index| self.endpoint(index)).collect();
+        vec![
+            ("ETCDCTL_ENDPOINTS", endpoints.join(",")),
+            ("ETCDCTL_CACERT", pki.ca().display().to_string()),
+            ("ETCDCTL_CERT", pki.cert("operator").display().to_string()),
+            ("ETCDCTL_KEY", pki.key("operator").display().to_string()),
+        ]
+    }
+
+    /// Resident memory of one member, bytes.
+    pub fn resident_bytes(&self, index: usize) -> anyhow::Result<u64> {
+        machine::resident_bytes(self.processes[index].id().context("the member has ended")?)
+    }
+
+    /// What the data of all members takes on disk, bytes.
+    pub fn disk_bytes(&self) -> anyhow::Result<u64> {
+        self.members.iter().map(|member| machine::disk_bytes(&member.data)).sum()
+    }
+
+    /// Kills the members, waits until their processes are gone, and removes their data.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            process.kill().await?;
+        }
+        fs::remove_dir_all(&self.dir).with_context(|| format!("cannot remove {}", self.dir.display()))
+    }
+}
+
+fn lay_out(dir: &Path) -> anyhow::Result<Vec<Member>> {
+    let ports = free_ports(3 * MEMBERS.len())?;
+    let mut members = Vec::new();
+    for (name, ports) in MEMBERS.iter().zip(ports.chunks_exact(3)) {
+        let home = dir.join(name);
+        let data = home.join("data");
+        fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
+        let [client, peer, admin] = [ports[0], ports[1], ports[2]];
+        members.push(Member { name: (*name).to_owned(), client, peer, admin, data, home });
+    }
+    Ok(members)
+}
+
+/// Ports that are free now. All are held until the last is known, so that none comes twice.
+fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    Ok(held
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()))
+        .collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,135 @@
+//! Range, Put, DeleteRange, Txn, Compact.
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{Api, OnLearner, unexpected};
+use crate::convert::{Checks, Rejection};
+use crate::machine::{Reader, is_read_only, read_txn};
+use crate::proto::etcdserverpb::kv_server::Kv;
+use crate::proto::etcdserverpb::request_op::Request as Op;
+use crate::proto::etcdserverpb::{
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, TxnRequest, TxnResponse,
+};
+use crate::proto::internal::command::Operation;
+use crate::proto::internal::reply::Outcome;
+
+#[async_trait]
+impl Kv for Api {
+    async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+        let on_learner = if request.get_ref().serializable { OnLearner::Serve } else { OnLearner::Refuse };
+        self.unary("Range", on_learner, request, |message| self.serve_range(message)).await
+    }
+
+    async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        self.unary("Put", OnLearner::Refuse, request, |message| self.serve_put(message)).await
+    }
+
+    async fn delete_range(
+        &self,
+        request: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        self.unary("DeleteRange", OnLearner::Refuse, request, |message| self.serve_delete(message)).await
+    }
+
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        self.unary("Txn", OnLearner::Refuse, request, |message| self.serve_txn(message)).await
+    }
+
+    async fn compact(
+        &self,
+        request: Request<CompactionRequest>,
+    ) -> Result<Response<CompactionResponse>, Status> {
+        self.unary("Compact", OnLearner::Refuse, request, |message| self.serve_compact(message)).await
+    }
+}
+
+impl Api {
+    async fn serve_range(&self, request: RangeRequest) -> Result<RangeResponse, Rejection> {
+        Checks::range(&request)?;
+        if !request.serializable {
+            self.barrier().await?;
+        }
+        let quick = request.range_end.is_empty();
+        let answer = self.read(quick, move |view, compacted| {
+            Ok(Reader::new(view, view.head(), compacted).range(&request)?)
+        });
+        let mut response = answer.await?;
+        self.stamp(&mut response.header);
+        Ok(response)
+    }
+
+    async fn serve_put(&self, request: PutRequest) -> Result<PutResponse, Rejection> {
+        Checks::put(&request)?;
+        let Outcome::Put(mut response) = self.propose(Operation::Put(request)).await? else {
+            return Err(unexpected());
+        };
+        self.stamp(&mut response.header);
+        Ok(response)
+    }
+
+    async fn serve_delete(&self, request: DeleteRangeRequest) -> Result<DeleteRangeResponse, Rejection> {
+        Checks::delete_range(&request)?;
+        let Outcome::DeleteRange(mut response) = self.propose(Operation::DeleteRange(request)).await? else {
+            return Err(unexpected());
+        };
+        self.stamp(&mut response.header);
+        Ok(response)
+    }
+
+    /// A transaction that changes nothing does not pass through the log.
+    async fn serve_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
+        self.checks().txn(&request)?;
+        let mut response = if is_read_only(&request) {
+            self.read_in_txn(request).await?
+        } else {
+            match self.propose(Operation::Txn(request)).await? {
+                Outcome::Txn(response) => response,
+                _ => return Err(unexpected()),
+            }
+        };
+        self.stamp(&mut response.header);
+        Ok(response)
+    }
+
+    async fn read_in_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
+        if !is_serializable(&request) {
+            self.barrier().await?;
+        }
+        let quick = touches_single_keys(&request);
+        self.read(quick, move |view, compacted| Ok(read_txn(view, compacted, &request)?)).await
+    }
+
+    async fn serve_compact(&self, request: CompactionRequest) -> Result<CompactionResponse, Rejection> {
+        let Outcome::Compact(mut response) = self.propose(Operation::Compact(request)).await? else {
+            return Err(unexpected());
+        };
+        if request.physical {
+            self.store.flush_soon();
+            let mut scrubbed = self.store.scrubbed();
+            scrubbed.wait_for(|next| *next > request.revision).await.map_err(|_| Rejection::Stopped)?;
+        }
+        self.stamp(&mut response.header);
+        Ok(response)
+    }
+}
+
+/// etcd's rule: only if every read of both branches says so.
+fn is_serializable(txn: &TxnRequest) -> bool {
+    let mut operations = txn.success.iter().chain(&txn.failure).map(|operation| &operation.request);
+    operations.all(|operation| match operation {
+        Some(Op::RequestRange(range)) => range.serializable,
+        Some(Op::RequestTxn(inner)) => is_serializable(inner),
+        _ => false,
+    })
+}
+
+fn touches_single_keys(txn: &TxnRequest) -> bool {
+    let mut operations = txn.success.iter().chain(&txn.failure).map(|operation| &operation.request);
+    txn.compare.iter().all(|compare| compare.range_end.is_empty())
+        && operations.all(|operation| match operation {
+            Some(Op::RequestRange(range)) => range.range_end.is_empty(),
+            Some(Op::RequestTxn(inner)) => touches_single_keys(inner),
+            _ => true,
+        })
+}

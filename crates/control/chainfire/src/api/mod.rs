@@ -1,0 +1,232 @@
+//! The etcd v3 API over the store and its replication.
+//!
+//! A service here decodes, checks, asks, stamps the header. What a command means is the machine's,
+//! what an error is called is [`crate::convert`]'s. Reads are linearizable unless they say otherwise;
+//! a read of one key is answered on the spot, anything longer on a thread that may block.
+
+mod cluster;
+mod deadline;
+mod http;
+mod kv;
+mod lease;
+mod maintenance;
+mod metrics;
+mod watch;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kit::Context;
+use quorum::{Group, Leadership};
+use tokio::sync::{Semaphore, watch as channel};
+use tokio::time::{Instant, timeout};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use crate::config::Limits;
+use crate::convert::{Checks, Rejection};
+use crate::machine::{decode_reply, encode};
+use crate::proto::etcdserverpb::ResponseHeader;
+use crate::proto::internal::command::Operation;
+use crate::proto::internal::reply::Outcome;
+use crate::store::{Store, View};
+use crate::watch::Hub;
+
+pub(crate) use http::router;
+pub(crate) use metrics::ApiMetrics;
+
+/// How long it is believed that this replica is, or is not, a learner.
+const ROLE_FRESHNESS: Duration = Duration::from_millis(100);
+
+/// What the services stand on.
+pub(crate) struct ApiConfig {
+    pub(crate) context: Context,
+    pub(crate) store: Arc<Store>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) group: Group,
+    pub(crate) cluster: u64,
+    pub(crate) limits: Limits,
+    /// The shortest time to live of a lease, in seconds.
+    pub(crate) shortest_lease: i64,
+    /// How long a watch that requires a leader goes without one.
+    pub(crate) leaderless: Duration,
+    /// Whether members speak TLS, which their URLs show.
+    pub(crate) tls: bool,
+    /// Where snapshots wait for their reader.
+    pub(crate) spool: PathBuf,
+    pub(crate) metrics: ApiMetrics,
+}
+
+/// All services. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Inner>);
+
+pub(crate) struct Inner {
+    config: ApiConfig,
+    leadership: channel::Receiver<Leadership>,
+    requests: Semaphore,
+    snapshots: Arc<Semaphore>,
+    request_ids: AtomicU64,
+    learner: Mutex<Option<(Instant, bool)>>,
+}
+
+impl std::ops::Deref for Api {
+    type Target = ApiConfig;
+
+    fn deref(&self) -> &ApiConfig {
+        &self.0.config
+    }
+}
+
+/// Which requests a learner answers: etcd's list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnLearner {
+    Serve,
+    Refuse,
+}
+
+impl Api {
+    pub(crate) fn new(config: ApiConfig) -> Self {
+        let requests = Semaphore::new(config.limits.requests);
+        let snapshots = Arc::new(Semaphore::new(config.limits.snapshots));
+        let request_ids = AtomicU64::new(config.context.entropy().next_u64());
+        let leadership = config.group.leadership();
+        let learner = Mutex::new(None);
+        Self(Arc::new(Inner { config, leadership, requests, snapshots, request_ids, learner }))
+    }
+
+    fn checks(&self) -> Checks {
+        Checks { txn_operations: self.limits.txn_operations }
+    }
+
+    fn leadership(&self) -> channel::Receiver<Leadership> {
+        self.0.leadership.clone()
+    }
+
+    fn snapshots(&self) -> Arc<Semaphore> {
+        self.0.snapshots.clone()
+    }
+
+    /// Adds what only this member knows to the header of an answer.
+    fn stamp(&self, header: &mut Option<ResponseHeader>) {
+        let header = header.get_or_insert_default();
+        header.cluster_id = self.cluster;
+        header.member_id = self.group.id();
+        header.raft_term = self.0.leadership.borrow().term;
+    }
+
+    /// The header of an answer that no command gave.
+    fn header(&self) -> Option<ResponseHeader> {
+        self.header_at(self.store.view().head())
+    }
+
+    fn header_at(&self, revision: i64) -> Option<ResponseHeader> {
+        let mut header = Some(ResponseHeader { revision, ..Default::default() });
+        self.stamp(&mut header);
+        header
+    }
+
+    /// Serves one request: bounds, deadline, figures, and the words for what went wrong.
+    async fn unary<M, R, F>(
+        &self,
+        method: &'static str,
+        on_learner: OnLearner,
+        request: Request<M>,
+        serve: impl FnOnce(M) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Rejection>>,
+    {
+        let begun = Instant::now();
+        let outcome = match self.admit(on_learner, request.metadata()) {
+            Err(rejection) => Err(rejection),
+            Ok(_permit) => {
+                let patience = deadline::of(request.metadata());
+                let served = timeout(patience, serve(request.into_inner())).await;
+                served.unwrap_or(Err(Rejection::DeadlineExceeded))
+            }
+        };
+        let outcome = outcome.map(Response::new).map_err(Status::from);
+        self.metrics.served(method, begun.elapsed(), outcome.as_ref().err());
+        outcome
+    }
+
+    fn admit(
+        &self,
+        on_learner: OnLearner,
+        metadata: &MetadataMap,
+    ) -> Result<tokio::sync::SemaphorePermit<'_>, Rejection> {
+        if on_learner == OnLearner::Refuse && self.is_learner() {
+            return Err(Rejection::NotForLearners);
+        }
+        if requires_leader(metadata) && self.0.leadership.borrow().leader.is_none() {
+            return Err(Rejection::NoLeader);
+        }
+        self.0.requests.try_acquire().map_err(|_| Rejection::TooManyRequests)
+    }
+
+    fn is_learner(&self) -> bool {
+        if self.0.leadership.borrow().is_leader {
+            return false;
+        }
+        let mut known = self.0.learner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, is_learner)) = *known
+            && at.elapsed() < ROLE_FRESHNESS
+        {
+            return is_learner;
+        }
+        let is_learner = self.group.status().is_learner(self.group.id());
+        *known = Some((Instant::now(), is_learner));
+        is_learner
+    }
+
+    /// Replicates a command and gives what it did.
+    async fn propose(&self, operation: Operation) -> Result<Outcome, Rejection> {
+        let payload = encode(self.0.request_ids.fetch_add(1, Ordering::Relaxed), operation);
+        if payload.len() > self.limits.request_bytes {
+            return Err(Rejection::RequestTooLarge);
+        }
+        Ok(decode_reply(self.group.propose(payload).await?)??)
+    }
+
+    /// Waits until this replica has everything that was acknowledged before.
+    async fn barrier(&self) -> Result<(), Rejection> {
+        Ok(self.group.read_barrier().await?)
+    }
+
+    /// Reads the store as it is now. `quick` reads are made on the spot.
+    async fn read<T: Send + 'static>(
+        &self,
+        quick: bool,
+        read: impl FnOnce(&View, i64) -> Result<T, Rejection> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let store = self.store.clone();
+        let look = move || {
+            // In this order: what the view lacks was compacted before it was taken.
+            let view = store.view();
+            read(&view, store.compacted())
+        };
+        if quick { look() } else { self.blocking(look).await? }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let panicked = || Rejection::Internal("a thread of the store panicked; see this member's log".into());
+        self.context.blocking(call).await.ok_or_else(panicked)
+    }
+}
+
+/// etcd's `WithRequireLeader`.
+fn requires_leader(metadata: &MetadataMap) -> bool {
+    metadata.get("hasleader").is_some_and(|value| value == "true")
+}
+
+/// An answer of another kind than the command asks for.
+fn unexpected() -> Rejection {
+    Rejection::Internal("the command's reply is of another kind".into())
+}

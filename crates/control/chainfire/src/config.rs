@@ -1,0 +1,345 @@
+//! The configuration of a ChainFire member.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kit::admin::AdminConfig;
+use kit::config::RoleConfig;
+use kit::server;
+use kit::telemetry::LogConfig;
+use kit::tls::{AllowList, TlsConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::convert::address_of_url;
+use crate::store::StoreOptions;
+
+/// Everything a member is told. Paths and addresses have no defaults, bounds all do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// This member's name, unique in the cluster.
+    pub name: String,
+    /// Where it keeps its log and its store.
+    pub data_dir: PathBuf,
+    /// Any text; mixed into all ids, so that members of two clusters never talk to each other.
+    pub cluster_token: String,
+    /// The cluster runs already and this member was added to it (etcd's `initial-cluster-state=existing`).
+    #[serde(default)]
+    pub join: bool,
+    /// The members that found the cluster; for one that joins, whom to ask.
+    pub initial_members: Vec<InitialMember>,
+    /// The etcd API.
+    pub client: ClientConfig,
+    /// Replication.
+    pub peer: PeerConfig,
+    /// Metrics and health.
+    pub admin: AdminConfig,
+    /// Who this member is. Only a test goes without.
+    pub tls: Option<TlsConfig>,
+    /// Timing of replication.
+    #[serde(default)]
+    pub raft: RaftConfig,
+    /// Bounds on what clients may ask.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Sizes of the store.
+    #[serde(default)]
+    pub store: StoreConfig,
+    /// Log lines.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// A founder of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitialMember {
+    /// Its name.
+    pub name: String,
+    /// `host:port` of its replication.
+    pub peer: String,
+}
+
+/// Where clients come in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientConfig {
+    /// The address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// URLs that clients are told.
+    pub advertise: Vec<String>,
+    /// SPIFFE paths that are let in.
+    pub allow: AllowList,
+    /// Bounds of the server.
+    #[serde(default)]
+    pub limits: server::Limits,
+}
+
+/// Where the other members come in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// `host:port` where the other members reach it.
+    pub advertise: String,
+    /// SPIFFE paths that are let in, and that a peer must have.
+    pub allow: AllowList,
+}
+
+/// Timing, such as `"100ms"`. Slow networks scale both together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RaftConfig {
+    /// How often a leader shows that it lives.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// The shortest silence after which a leader is replaced.
+    #[serde(with = "humantime_serde")]
+    pub election: Duration,
+    /// Recent log entries kept in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for RaftConfig {
+    fn default() -> Self {
+        let (heartbeat, election) = (Duration::from_millis(100), Duration::from_secs(1));
+        Self { heartbeat, election, cache_bytes: 16 << 20 }
+    }
+}
+
+/// Bounds on requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest request that changes something: etcd's `max-request-bytes`.
+    pub request_bytes: usize,
+    /// Operations in a transaction: etcd's `max-txn-ops`.
+    pub txn_operations: usize,
+    /// Requests under way.
+    pub requests: usize,
+    /// Watchers on one stream.
+    pub watchers_per_stream: usize,
+    /// Changes that wait for the client of one watch stream.
+    pub watch_buffer_bytes: usize,
+    /// How often a quiet watcher that wishes it is told how far it is.
+    #[serde(with = "humantime_serde")]
+    pub watch_progress: Duration,
+    /// Snapshots being sent.
+    pub snapshots: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 3 << 19,
+            txn_operations: 128,
+            requests: 8192,
+            watchers_per_stream: 16_384,
+            watch_buffer_bytes: 4 << 20,
+            watch_progress: Duration::from_secs(600),
+            snapshots: 2,
+        }
+    }
+}
+
+/// Sizes of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Pages kept in memory.
+    pub cache_bytes: usize,
+    /// Changes in memory that make a flush to disk due.
+    pub flush_bytes: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        let StoreOptions { cache_bytes, flush_bytes } = StoreOptions::default();
+        Self { cache_bytes, flush_bytes }
+    }
+}
+
+impl From<&StoreConfig> for StoreOptions {
+    fn from(config: &StoreConfig) -> Self {
+        Self { cache_bytes: config.cache_bytes, flush_bytes: config.flush_bytes }
+    }
+}
+
+impl RoleConfig for Config {
+    const ROLE: &'static str = "chainfire";
+
+    fn validate(&self) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        self.check_members(&mut problems);
+        self.check_addresses(&mut problems);
+        self.check_raft(&mut problems);
+        self.check_sizes(&mut problems);
+        if self.tls.is_none() {
+            problems.push("the table [tls] is missing: name this member's certificate, key and CA".into());
+        }
+        if let Err(e) = self.log.parse_filter() {
+            problems.push(e.to_string());
+        }
+        problems.extend(self.client.limits.problems("client.limits"));
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
+
+impl Config {
+    /// This member among the founders.
+    pub(crate) fn as_founder(&self) -> Option<&InitialMember> {
+        self.initial_members.iter().find(|member| member.name == self.name)
+    }
+
+    fn check_members(&self, problems: &mut Vec<String>) {
+        if self.name.is_empty() || self.cluster_token.is_empty() {
+            problems.push("name and cluster_token must not be empty: choose them".into());
+        }
+        let unique = |of: fn(&InitialMember) -> &str| {
+            self.initial_members.iter().map(of).collect::<BTreeSet<_>>().len() == self.initial_members.len()
+        };
+        if !unique(|m| &m.name) || !unique(|m| &m.peer) {
+            problems.push("initial_members names a member or a peer address twice: remove one".into());
+        }
+        for member in &self.initial_members {
+            if !is_address(&member.peer) {
+                problems.push(format!("initial_members: {:?} is not an address: write host:port", member.peer));
+            }
+        }
+        let own = self.as_founder();
+        if self.initial_members.is_empty() || (!self.join && own.is_none()) {
+            problems.push(format!(
+                "initial_members does not name {:?}: add it with its peer address, or set join = true if it was \
+                 added to a running cluster",
+                self.name
+            ));
+        }
+        if let Some(own) = own.filter(|own| own.peer != self.peer.advertise) {
+            problems.push(format!(
+                "initial_members says that {:?} is reached at {:?}, peer.advertise says {:?}: make them the same",
+                self.name, own.peer, self.peer.advertise
+            ));
+        }
+    }
+
+    fn check_addresses(&self, problems: &mut Vec<String>) {
+        if !is_address(&self.peer.advertise) {
+            problems.push(format!("peer.advertise {:?} is not an address: write host:port", self.peer.advertise));
+        }
+        for url in &self.client.advertise {
+            if address_of_url(url).is_none() {
+                problems.push(format!("client.advertise {url:?} is not a URL: write https://host:port"));
+            }
+        }
+        if self.client.advertise.is_empty() {
+            problems.push("client.advertise is empty, so that no client would find this member: add a URL".into());
+        }
+        let lists = [("client", &self.client.allow), ("peer", &self.peer.allow), ("admin", &self.admin.allow)];
+        for (table, _) in lists.into_iter().filter(|(_, list)| list.is_empty()) {
+            problems.push(format!("{table}.allow is empty, so that nobody would be let in: add a pattern"));
+        }
+    }
+
+    fn check_raft(&self, problems: &mut Vec<String>) {
+        let RaftConfig { heartbeat, election, .. } = self.raft;
+        if heartbeat.is_zero() || election < heartbeat * 5 {
+            problems.push(
+                "raft.election must be at least five times raft.heartbeat: one lost heartbeat is no reason to \
+                 elect; raise it"
+                    .into(),
+            );
+        }
+        if election > Duration::from_secs(50) {
+            problems.push("raft.election is above 50s, which would leave the cluster without a leader: lower it".into());
+        }
+    }
+
+    fn check_sizes(&self, problems: &mut Vec<String>) {
+        let limits = &self.limits;
+        let sizes = [
+            ("limits.request_bytes", limits.request_bytes, 1 << 10, 10 << 20),
+            ("limits.txn_operations", limits.txn_operations, 1, 1 << 14),
+            ("limits.requests", limits.requests, 16, 1 << 20),
+            ("limits.watchers_per_stream", limits.watchers_per_stream, 1, 1 << 20),
+            ("limits.watch_buffer_bytes", limits.watch_buffer_bytes, 1 << 12, 1 << 30),
+            ("limits.snapshots", limits.snapshots, 1, 64),
+            ("store.cache_bytes", self.store.cache_bytes, 1 << 20, 1 << 40),
+            ("store.flush_bytes", self.store.flush_bytes, 64 << 10, 1 << 30),
+        ];
+        for (key, value, least, most) in sizes {
+            if !(least..=most).contains(&value) {
+                problems.push(format!("{key} is {value}: choose between {least} and {most}"));
+            }
+        }
+        if limits.watch_progress < Duration::from_millis(100) {
+            problems.push("limits.watch_progress is below 100ms: raise it".into());
+        }
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    address_of_url(&format!("https://{text}")).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const GOOD: &str = r#"
+        name = "node01"
+        data_dir = "/var/lib/ultracloud/chainfire"
+        cluster_token = "lab-1234"
+        [[initial_members]]
+        name = "node01"
+        peer = "10.60.0.11:2380"
+        [client]
+        listen = "0.0.0.0:2379"
+        advertise = ["https://10.60.0.11:2379"]
+        allow = ["operator/*", "node/*/*"]
+        [peer]
+        listen = "0.0.0.0:2380"
+        advertise = "10.60.0.11:2380"
+        allow = ["node/*/chainfire"]
+        [admin]
+        listen = "0.0.0.0:2381"
+        allow = ["operator/*"]
+        [tls]
+        cert = "/etc/ultracloud/cert.pem"
+        key = "/etc/ultracloud/key.pem"
+        ca = "/etc/ultracloud/ca.pem"
+    "#;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        kit::config::parse(Path::new("chainfire.toml"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_etcds_and_survive_a_dump() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!((config.limits.request_bytes, config.limits.txn_operations), (1_572_864, 128));
+        assert_eq!(config.raft.election, Duration::from_secs(1));
+        assert_eq!(parse(&kit::config::dump(&config).unwrap()), Ok(config));
+    }
+
+    #[test]
+    fn every_contradiction_is_named_with_its_cure() {
+        for (from, to, part) in [
+            ("name = \"node01\"\n        data", "name = \"node02\"\n        data", "does not name \"node02\""),
+            ("10.60.0.11:2380\"\n        [client]", "10.60.0.12:2380\"\n        [client]", "make them the same"),
+            ("https://10.60.0.11:2379", "10.60.0.11:2379", "write https://host:port"),
+            ("[\"operator/*\", \"node/*/*\"]", "[]", "client.allow is empty"),
+            ("[tls]", "[raft]\nelection = \"200ms\"\n[tls]", "five times raft.heartbeat"),
+            ("[tls]", "[limits]\nrequests = 0\n[tls]", "limits.requests is 0: choose between"),
+            ("[tls]", "[limits]\nrequest = 5\n[tls]", "unknown key \"request\" in [limits]"),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Who this member is, once and for all: derived at the founding, told at joining, then read from
+//! its directory.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kit::Context;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::InitialMember;
+
+const FORMAT: u32 = 1;
+const FILE: &str = "member.toml";
+
+/// The member that a data directory belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) cluster: u64,
+    pub(crate) member: u64,
+}
+
+/// The file, for people too: ids in hexadecimal, as etcdctl prints them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    format: u32,
+    cluster: String,
+    member: String,
+}
+
+/// A directory whose member cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file cannot be read or written.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not as this version writes it.
+    #[error("{path} is damaged or of a later version; restore it, or remove the member and add it anew")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The directory belongs to another cluster.
+    #[error(
+        "{path} belongs to cluster {found:x}, the configuration to {expected:x}: check cluster_token and data_dir"
+    )]
+    OtherCluster {
+        /// Which file.
+        path: PathBuf,
+        /// Whose directory it is.
+        found: u64,
+        /// Whose the configuration is.
+        expected: u64,
+    },
+}
+
+/// The id of the cluster with this token.
+pub(crate) fn cluster_id(token: &str) -> u64 {
+    hash(&["chainfire cluster", token])
+}
+
+/// The id of a founder.
+pub(crate) fn founder_id(token: &str, member: &InitialMember) -> u64 {
+    hash(&["chainfire member", token, &member.name, &member.peer])
+}
+
+/// Never zero, which means "nobody" on the wire.
+fn hash(parts: &[&str]) -> u64 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let bytes: [u8; 32] = hash.finalize().into();
+    let first: [u8; 8] = bytes[..8].try_into().expect("eight of thirty-two bytes");
+    u64::from_be_bytes(first).max(1)
+}
+
+impl Identity {
+    /// What the directory says; none if it is new.
+    pub(crate) fn read(dir: &Path, cluster: u64) -> Result<Option<Self>, IdentityError> {
+        let path = dir.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(IdentityError::Io { path, source }),
+        };
+        let Some(identity) = Self::parse(&text) else { return Err(IdentityError::Damaged { path }) };
+        if identity.cluster != cluster {
+            let found = identity.cluster;
+            return Err(IdentityError::OtherCluster { path, found, expected: cluster });
+        }
+        Ok(Some(identity))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let record: Record = toml::from_str(text).ok().filter(|record: &Record| record.format == FORMAT)?;
+        let id = |text: &str| u64::from_str_radix(text, 16).ok().filter(|id| *id != 0);
+        Some(Self { cluster: id(&record.cluster)?, member: id(&record.member)? })
+    }
+
+    /// Writes it down before anything else is.
+    pub(crate) fn write(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
+        let path = dir.join(FILE);
+        let hex = |id: u64| format!("{id:016x}");
+        let record = Record { format: FORMAT, cluster: hex(self.cluster), member: hex(self.member) };
+        let text = toml::to_string(&record).map_err(io::Error::other);
+        let written = text.and_then(|text| context.write_file_atomically(&path, text.as_bytes()));
+        written.map_err(|source| IdentityError::Io { path, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_read_back_and_guarded() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Identity::read(dir.path(), 7).unwrap(), None);
+        let identity = Identity { cluster: 7, member: 0xfeed };
+        identity.write(&Context::real(), dir.path()).unwrap();
+        assert_eq!(Identity::read(dir.path(), 7).unwrap(), Some(identity));
+        let other = Identity::read(dir.path(), 8).unwrap_err().to_string();
+        assert!(other.contains("belongs to cluster 7, the configuration to 8"), "{other}");
+        fs::write(dir.path().join(FILE), "format = 1\ncluster = \"7\"\nmember = \"0\"\n").unwrap();
+        assert!(matches!(Identity::read(dir.path(), 7), Err(IdentityError::Damaged { .. })));
+    }
+
+    #[test]
+    fn ids_depend_on_everything_that_tells_members_apart() {
+        let member = |name: &str, peer: &str| InitialMember { name: name.into(), peer: peer.into() };
+        let ids = [
+            founder_id("t", &member("a", "x:1")),
+            founder_id("t", &member("a", "x:2")),
+            founder_id("t", &member("b", "x:1")),
+            founder_id("u", &member("a", "x:1")),
+            founder_id("t", &member("ax", ":1")),
+            cluster_id("t"),
+            cluster_id("u"),
+        ];
+        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    }
+}

@@ -1,0 +1,338 @@
+//! A member: opens what is on disk, takes part in the group, lets clients in.
+
+mod housekeeping;
+mod identity;
+mod metrics;
+mod peers;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit::Context;
+use kit::admin::AdminServer;
+use kit::client::{AddressError, ClientOptions};
+use kit::health::{Health, Kind};
+use kit::run::{Failure, Process};
+use kit::server::{Server, ServerMetrics};
+use kit::telemetry::{Metrics, MetricsError};
+use kit::tls;
+use quorum::wal::WalOptions;
+use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
+use tonic::service::Routes;
+
+use self::identity::{Identity, cluster_id, founder_id};
+use self::metrics::ReplicaCollector;
+use self::peers::PeerService;
+use crate::api::{Api, ApiConfig, ApiMetrics};
+use crate::config::Config;
+use crate::lessor::{self, Keeper, Lessor};
+use crate::machine::Machine;
+use crate::store::{Store, StoreError};
+use crate::watch::{self, Hub};
+
+pub use identity::IdentityError;
+
+/// The only group of a member.
+const GROUP: u64 = 1;
+/// What a command has around the request in it.
+const ENVELOPE: usize = 64 << 10;
+/// Elections that a watch which requires a leader goes without one: etcd's patience.
+const LEADERLESS_ELECTIONS: u32 = 3;
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log or the engine.
+    #[error(transparent)]
+    Replication(#[from] OpenError),
+    /// Whose directory it is.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// An address to dial.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A port to listen on.
+    #[error(transparent)]
+    Listen(#[from] io::Error),
+    /// Two figures of one name.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A founder that is not among the founders.
+    #[error("initial_members does not name this member; add it, or set join = true")]
+    NotAFounder,
+    /// A thread of the store panicked; the log says where.
+    #[error("the store could not be opened: a thread panicked")]
+    Panicked,
+}
+
+impl From<StartError> for Failure {
+    fn from(e: StartError) -> Self {
+        match e {
+            StartError::Store(_) | StartError::Replication(_) => Self::storage(e),
+            StartError::Tls(_) | StartError::Identity(_) | StartError::NotAFounder => Self::config(e),
+            _ => Self::failed(e),
+        }
+    }
+}
+
+/// Where a member reports.
+#[derive(Clone)]
+pub struct Observers {
+    /// Its checks.
+    pub health: Health,
+    /// Its figures.
+    pub metrics: Metrics,
+    /// Its servers' figures.
+    pub servers: ServerMetrics,
+}
+
+/// A running member. It runs until its context's tasks are stopped.
+#[derive(Clone)]
+pub struct Node {
+    client: SocketAddr,
+    group: Group,
+    store: Arc<Store>,
+}
+
+impl Node {
+    /// Where clients are let in, with the port that was picked.
+    pub fn client_address(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// Its replica.
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+}
+
+/// Runs the role: the member and its admin port.
+pub async fn run(process: Process, config: Config) -> Result<(), Failure> {
+    let context = &process.context;
+    let identity = config.tls.as_ref().map(|tls| tls::Identity::load(context, tls)).transpose()?;
+    if let Some(identity) = identity.clone() {
+        process.on_reload(move || identity.reload_and_log());
+    }
+    let observers = Observers {
+        health: process.health.clone(),
+        metrics: process.metrics.clone(),
+        servers: process.servers.clone(),
+    };
+    // Before the member: whoever waits for it wants to see why it is not ready.
+    let admin = AdminServer {
+        health: observers.health.clone(),
+        metrics: observers.metrics.clone(),
+        counters: observers.servers.clone(),
+    };
+    admin.start(context, &config.admin, identity.as_ref()).await.map_err(Failure::failed)?;
+    build(context, &config, identity, observers).await?;
+    Ok(())
+}
+
+/// Builds a member and starts it.
+pub async fn build(
+    context: &Context,
+    config: &Config,
+    identity: Option<Arc<tls::Identity>>,
+    observers: Observers,
+) -> Result<Node, StartError> {
+    let cluster = cluster_id(&config.cluster_token);
+    let connector = identity.as_ref().map(|identity| identity.client(config.peer.allow.clone()));
+    let store = open_store(context, config).await?;
+    let host = Host::open(context, host_config(config, cluster, connector.clone())).await?;
+    // Peers are let in before the group is open: with all members starting, each waits for the others.
+    let peers = PeerService::new(cluster);
+    serve_peers(context, config, identity.as_ref(), &host, &peers, &observers).await?;
+    let member = who_am_i(context, config, cluster, connector.as_ref()).await?;
+    let lessor = Arc::new(Lessor::default());
+    let machine = Machine::new(store.clone(), lessor.clone());
+    let group = host.open_group(group_config(config, member), machine).await?;
+    peers.open(&group);
+    tracing::info!(name = config.name, cluster = format_args!("{cluster:x}"), member = format_args!("{member:x}"), "member");
+    let hub = Hub::new(&store);
+    start_tasks(context, config, &store, &hub, &group, &lessor);
+    report(&observers, &store, &group, &host)?;
+    let api = api(context, config, cluster, &store, &hub, &group, &observers)?;
+    let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
+    Ok(Node { client, group, store })
+}
+
+async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, StartError> {
+    let (dir, options) = (config.data_dir.clone(), (&config.store).into());
+    let opened = context.blocking(move || Store::open(&dir, options)).await;
+    Ok(opened.ok_or(StartError::Panicked)??)
+}
+
+fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) -> HostConfig {
+    let wal = WalOptions { cache_bytes: config.raft.cache_bytes, ..WalOptions::default() };
+    // A dead peer should be noticed within an election.
+    let client = ClientOptions {
+        connect_timeout: config.raft.election,
+        keepalive_interval: config.raft.election,
+        keepalive_timeout: config.raft.election,
+        ..ClientOptions::default()
+    };
+    HostConfig { cluster, dir: config.data_dir.join("raft"), wal, tls, client }
+}
+
+async fn who_am_i(
+    context: &Context,
+    config: &Config,
+    cluster: u64,
+    tls: Option<&tls::TlsConnector>,
+) -> Result<u64, StartError> {
+    let dir: &Path = &config.data_dir;
+    if let Some(identity) = Identity::read(dir, cluster)? {
+        return Ok(identity.member);
+    }
+    let member = if config.join {
+        peers::find_self(context, config, cluster, tls).await?
+    } else {
+        founder_id(&config.cluster_token, config.as_founder().ok_or(StartError::NotAFounder)?)
+    };
+    Identity { cluster, member }.write(context, dir)?;
+    Ok(member)
+}
+
+fn group_config(config: &Config, id: u64) -> GroupConfig {
+    let founder = |m: &crate::config::InitialMember| Member {
+        id: founder_id(&config.cluster_token, m),
+        name: m.name.clone(),
+        peer_addresses: vec![m.peer.clone()],
+        client_addresses: Vec::new(),
+    };
+    let bootstrap = if config.join { Vec::new() } else { config.initial_members.iter().map(founder).collect() };
+    let member = Member {
+        id,
+        name: config.name.clone(),
+        peer_addresses: vec![config.peer.advertise.clone()],
+        client_addresses: config.client.advertise.clone(),
+    };
+    let options = GroupOptions {
+        heartbeat: config.raft.heartbeat,
+        election: config.raft.election,
+        // etcd's: long enough for a change of leaders in between.
+        request_timeout: Duration::from_secs(5) + config.raft.election * 2,
+        max_proposal_bytes: config.limits.request_bytes + ENVELOPE,
+        max_inflight: config.limits.requests,
+        ..GroupOptions::default()
+    };
+    GroupConfig { group: GROUP, member, bootstrap, options }
+}
+
+async fn serve_peers(
+    context: &Context,
+    config: &Config,
+    identity: Option<&Arc<tls::Identity>>,
+    host: &Host,
+    peers: &PeerService,
+    observers: &Observers,
+) -> Result<(), StartError> {
+    let listener = context.net().listen(config.peer.listen).await?;
+    let routes = Routes::new(host.service().into_server()).add_service(peers.clone().into_server());
+    let mut server = Server::new("peer", listener, routes.into_axum_router());
+    server.acceptor = identity.map(|identity| identity.server(config.peer.allow.clone()));
+    server.metrics = observers.servers.clone();
+    let owned = context.clone();
+    context.tasks().spawn_critical("the peer server", async move { server.run(&owned).await });
+    Ok(())
+}
+
+fn start_tasks(
+    context: &Context,
+    config: &Config,
+    store: &Arc<Store>,
+    hub: &Arc<Hub>,
+    group: &Group,
+    lessor: &Arc<Lessor>,
+) {
+    let keeper = Keeper::new(context, lessor.clone(), store.clone(), group, config.raft.election);
+    group.on_call(keeper.clone());
+    context.tasks().spawn(lessor::run(keeper));
+    let tasks = context.tasks();
+    spawn_storage(context, watch::run(context.clone(), hub.clone(), store.clone()));
+    spawn_storage(context, housekeeping::run(context.clone(), store.clone()));
+    tasks.spawn_draining(housekeeping::flush_at_the_end(context.clone(), store.clone()));
+}
+
+/// Spawns a task whose failure is the disk's.
+fn spawn_storage(context: &Context, task: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
+    let tasks = context.tasks().clone();
+    context.tasks().spawn(async move {
+        if let Err(e) = task.await {
+            tasks.fail_storage(e.to_string());
+        }
+    });
+}
+
+fn report(observers: &Observers, store: &Arc<Store>, group: &Group, host: &Host) -> Result<(), StartError> {
+    observers.metrics.collect(ReplicaCollector { store: store.clone(), group: group.clone(), host: host.clone() });
+    let leadership = group.leadership();
+    observers.health.probe("leader", Kind::Ready, move || match leadership.borrow().leader {
+        Some(_) => Ok(()),
+        None => Err("no leader is known; fewer than a quorum of members may be up".into()),
+    });
+    let wal = host.wal().clone();
+    observers.health.probe("log", Kind::Live, move || {
+        wal.failure().map_or(Ok(()), |why| Err(format!("the log failed: {why}")))
+    });
+    Ok(())
+}
+
+fn api(
+    context: &Context,
+    config: &Config,
+    cluster: u64,
+    store: &Arc<Store>,
+    hub: &Arc<Hub>,
+    group: &Group,
+    observers: &Observers,
+) -> Result<Api, StartError> {
+    let election = config.raft.election;
+    Ok(Api::new(ApiConfig {
+        context: context.clone(),
+        store: store.clone(),
+        hub: hub.clone(),
+        group: group.clone(),
+        cluster,
+        limits: config.limits.clone(),
+        // etcd's: one and a half elections, in whole seconds.
+        shortest_lease: i64::try_from((election * 3 / 2).as_millis().div_ceil(1000)).unwrap_or(i64::MAX),
+        leaderless: election * LEADERLESS_ELECTIONS,
+        tls: config.tls.is_some(),
+        spool: config.data_dir.join("spool"),
+        metrics: ApiMetrics::register(&observers.metrics.sub("chainfire"))?,
+    }))
+}
+
+async fn serve_clients(
+    context: &Context,
+    config: &Config,
+    identity: Option<&Arc<tls::Identity>>,
+    api: &Api,
+    observers: &Observers,
+) -> Result<SocketAddr, StartError> {
+    let listener = context.net().listen(config.client.listen).await?;
+    let address = listener.local_address()?;
+    let mut server = Server::new("client", listener, crate::api::router(api));
+    server.acceptor = identity.map(|identity| identity.server(config.client.allow.clone()));
+    server.limits = config.client.limits.clone();
+    server.metrics = observers.servers.clone();
+    let owned = context.clone();
+    context.tasks().spawn_critical("the client server", async move { server.run(&owned).await });
+    Ok(address)
+}

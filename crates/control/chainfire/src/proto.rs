@@ -1,0 +1,23 @@
+//! The generated messages. Field names and numbers are etcd's; see `proto/`.
+
+/// Keys, values and events.
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod mvccpb {
+    tonic::include_proto!("mvccpb");
+}
+
+/// The services and their messages.
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod etcdserverpb {
+    tonic::include_proto!("etcdserverpb");
+}
+
+mod chainfire {
+    #[allow(clippy::all, unreachable_pub, clippy::allow_attributes_without_reason, reason = "generated code")]
+    pub(crate) mod v1 {
+        tonic::include_proto!("chainfire.v1");
+    }
+}
+
+/// What replicas say to each other and keep.
+pub(crate) use chainfire::v1 as internal;

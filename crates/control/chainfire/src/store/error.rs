@@ -1,0 +1,87 @@
+//! What can go wrong below the store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A store that cannot be read or written. Always final: the process ends, and what the store had
+/// not yet made durable comes back from the log.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("cannot open the store at {path}: {source}")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: redb::DatabaseError,
+    },
+    /// A row that this version did not write.
+    #[error("the table `{0}` has a damaged row; restore this member from the others: remove it and add it anew")]
+    Row(&'static str),
+    /// Written by a later version.
+    #[error("the store has format {found}, this version reads up to {known}; run the version that wrote it")]
+    Format {
+        /// The store's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// An image that is not whole and unharmed.
+    #[error("the image is refused and nothing was changed: {0}")]
+    Image(String),
+    /// The database.
+    #[error("the store failed: {0}")]
+    Database(#[source] Box<redb::Error>),
+    /// The file system.
+    #[error("the store's files: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl StoreError {
+    pub(crate) fn image(why: impl Into<String>) -> Self {
+        Self::Image(why.into())
+    }
+}
+
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io(e) => e,
+            e @ (StoreError::Row(_) | StoreError::Image(_) | StoreError::Format { .. }) => {
+                Self::new(io::ErrorKind::InvalidData, e)
+            }
+            e => Self::other(e),
+        }
+    }
+}
+
+impl From<redb::StorageError> for StoreError {
+    fn from(e: redb::StorageError) -> Self {
+        Self::Database(Box::new(e.into()))
+    }
+}
+
+impl From<redb::TransactionError> for StoreError {
+    fn from(e: redb::TransactionError) -> Self {
+        Self::Database(Box::new(e.into()))
+    }
+}
+
+impl From<redb::TableError> for StoreError {
+    fn from(e: redb::TableError) -> Self {
+        Self::Database(Box::new(e.into()))
+    }
+}
+
+impl From<redb::CommitError> for StoreError {
+    fn from(e: redb::CommitError) -> Self {
+        Self::Database(Box::new(e.into()))
+    }
+}
+
+impl From<redb::SetDurabilityError> for StoreError {
+    fn from(e: redb::SetDurabilityError) -> Self {
+        Self::Database(Box::new(e.into()))
+    }
+}

@@ -1,0 +1,238 @@
+//! Taking an image: read and check all of it into a new file, then let that file take the place of
+//! the old one.
+//!
+//! Whatever is wrong with the image is found before anything changes. A crash leaves the old file
+//! or the new one under the store's name.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use prost::Message;
+use redb::{Database, Durability, ReadableTable};
+use sha2::{Digest, Sha256};
+
+use super::base::{ATTACHED, Base, META, State};
+use super::error::StoreError;
+use super::event::Pointer;
+use super::flush::{count, write_changes, write_state};
+use super::image::{BLOCK, FORMAT, HASH, LONGEST_RECORD, MAGIC, event};
+use super::recent::Recent;
+use super::revision::Revision;
+use super::view::View;
+use super::{Store, base, read_leases};
+use crate::proto::internal::image_record::Record;
+use crate::proto::internal::{ImageEnd, ImageHeader, ImagePart, ImageRecord};
+
+/// Where an image is unpacked.
+pub(super) fn draft(path: &Path) -> PathBuf {
+    path.with_extension("redb.new")
+}
+
+/// Removes what an import that did not finish has left.
+pub(super) fn remove_draft(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(draft(path)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+impl Store {
+    /// Replaces everything by an image, durably, and stores a replication position with it.
+    pub fn import(&self, image: &mut dyn Read, position: &Bytes) -> Result<(), StoreError> {
+        let mut state = self.applying();
+        let _writing = self.writing();
+        remove_draft(&self.path)?;
+        let draft = draft(&self.path);
+        let base = match unpack(image, &draft, self.options.cache_bytes, position) {
+            Ok(base) => base,
+            Err(e) => {
+                // The image's fault is what matters; the draft is removed at the next start at the latest.
+                let _ = std::fs::remove_file(&draft);
+                return Err(e);
+            }
+        };
+        let leases = read_leases(&base)?;
+        std::fs::rename(&draft, &self.path)?;
+        std::fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        *state = base.state.clone();
+        *self.leases.write().unwrap_or_else(PoisonError::into_inner) = leases;
+        self.take_over(base);
+        Ok(())
+    }
+
+    fn take_over(&self, base: Base) {
+        let (revision, compacted, scrubbed) = (base.state.revision, base.state.compacted, base.scrubbed);
+        let active = Arc::new(Recent::after(revision));
+        let base = Arc::new(base);
+        self.view.rcu(|old| View {
+            era: old.era + 1,
+            active: active.clone(),
+            sealed: Vec::new(),
+            base: base.clone(),
+        });
+        self.compacted.store(compacted, Ordering::Release);
+        self.scrubbed.send_replace(scrubbed);
+        self.heads.send_replace(revision);
+    }
+}
+
+fn unpack(image: &mut dyn Read, draft: &Path, cache: usize, position: &Bytes) -> Result<Base, StoreError> {
+    let database = base::open(draft, cache)?;
+    let mut records = Records::new(image)?;
+    let Record::Header(header) = records.next()? else {
+        return Err(StoreError::image("it does not begin with a header"));
+    };
+    if header.format > FORMAT {
+        return Err(StoreError::Format { found: header.format, known: FORMAT });
+    }
+    let mut target = Target { database: &database, header, seen: ImageEnd::default(), last: None };
+    loop {
+        match records.next()? {
+            Record::Part(part) => target.take(part)?,
+            Record::End(end) if end == target.seen => break,
+            Record::End(end) => {
+                return Err(StoreError::image(format!("it announces {end:?} but holds {:?}", target.seen)));
+            }
+            Record::Header(_) => return Err(StoreError::image("it has a second header")),
+        }
+    }
+    records.finish()?;
+    target.finish(position)?;
+    Base::latest(&database)
+}
+
+/// The new file, while it is being filled.
+struct Target<'a> {
+    database: &'a Database,
+    header: ImageHeader,
+    seen: ImageEnd,
+    last: Option<Revision>,
+}
+
+impl Target<'_> {
+    fn take(&mut self, part: ImagePart) -> Result<(), StoreError> {
+        self.seen.leases += part.leases.len() as u64;
+        self.seen.events += part.events.len() as u64;
+        let layer = Recent::after(0);
+        for lease in part.leases {
+            layer.set_lease(lease.id, Some(lease.ttl));
+        }
+        for message in part.events {
+            let event = event(message);
+            let (at, in_order) = (event.revision, self.last.is_none_or(|last| last < event.revision));
+            if !in_order || at.main < 0 || at.main > self.header.revision || event.key.is_empty() {
+                return Err(StoreError::image(format!("its event {at} is out of place")));
+            }
+            self.last = Some(at);
+            layer.push(event);
+        }
+        let mut txn = self.database.begin_write()?;
+        // Nothing of the draft counts before it is complete.
+        txn.set_durability(Durability::None)?;
+        let written = write_changes(&txn, &layer.read())?;
+        count(&txn, written)?;
+        txn.commit()?;
+        Ok(())
+    }
+
+    fn finish(self, position: &Bytes) -> Result<(), StoreError> {
+        let ImageHeader { revision, compact_revision: compacted, lessor_epoch: epoch, .. } = self.header;
+        if revision < 1 || compacted > revision {
+            return Err(StoreError::image(format!("revision {revision}, compacted at {compacted}")));
+        }
+        let mut txn = self.database.begin_write()?;
+        txn.set_durability(Durability::Immediate)?;
+        txn.set_quick_repair(true);
+        write_state(&txn, &State { revision, compacted, epoch, position: Some(position.clone()) })?;
+        txn.open_table(META)?.insert("scrubbed", self.header.scrubbed.to_be_bytes().as_slice())?;
+        {
+            let mut attached = txn.open_table(ATTACHED)?;
+            for row in txn.open_table(base::CURRENT)?.iter()? {
+                let (key, pointer) = row?;
+                let lease = Pointer::decode(pointer.value())?.lease;
+                if lease != 0 {
+                    attached.insert((lease, key.value()), ())?;
+                }
+            }
+        }
+        txn.commit()?;
+        Ok(())
+    }
+}
+
+/// Takes an image apart, hashing on the way.
+struct Records<'a> {
+    source: &'a mut dyn Read,
+    hash: Sha256,
+    length: usize,
+}
+
+impl<'a> Records<'a> {
+    fn new(source: &'a mut dyn Read) -> Result<Self, StoreError> {
+        let mut records = Self { source, hash: Sha256::new(), length: 0 };
+        if records.take(MAGIC.len())? != MAGIC {
+            return Err(StoreError::image("it is not a ChainFire image"));
+        }
+        Ok(records)
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), StoreError> {
+        self.source.read_exact(buffer).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => StoreError::image("it ends too early"),
+            _ => StoreError::Io(e),
+        })
+    }
+
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, StoreError> {
+        let mut taken = Vec::new();
+        // Grown as it arrives: a damaged length must not claim memory.
+        while taken.len() < length {
+            let at = taken.len();
+            taken.resize(length.min(at + (1 << 20)), 0);
+            self.fill(&mut taken[at..])?;
+        }
+        self.hash.update(&taken);
+        self.length += length;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> Result<u32, StoreError> {
+        let bytes = self.take(4)?;
+        Ok(u32::from_be_bytes(bytes.try_into().expect("four bytes were taken")))
+    }
+
+    fn next(&mut self) -> Result<Record, StoreError> {
+        let at = self.length;
+        let damaged = || StoreError::image(format!("its record at offset {at} is damaged"));
+        let (length, checksum) = (self.number()? as usize, self.number()?);
+        if length > LONGEST_RECORD {
+            return Err(damaged());
+        }
+        let bytes = Bytes::from(self.take(length)?);
+        if crc32c::crc32c(&bytes) != checksum {
+            return Err(damaged());
+        }
+        ImageRecord::decode(bytes).ok().and_then(|message| message.record).ok_or_else(damaged)
+    }
+
+    /// What follows the last record: padding, the hash, nothing.
+    fn finish(mut self) -> Result<(), StoreError> {
+        let padding = self.length.next_multiple_of(BLOCK) - self.length;
+        if self.take(padding)?.iter().any(|byte| *byte != 0) {
+            return Err(StoreError::image("its padding is damaged"));
+        }
+        let mut hash = [0; HASH];
+        let own = self.hash.finalize_reset();
+        self.fill(&mut hash)?;
+        if own.as_slice() != hash {
+            return Err(StoreError::image("its hash does not match its content"));
+        }
+        match self.source.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(StoreError::image("something follows its end")),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The multi-version store: every key at every revision that is not compacted.
+//!
+//! Writes go to memory ([`Recent`]) and reach the disk ([`Base`]) in large sorted flushes, each one
+//! durable commit that also holds the replication position, made by a background thread. What a
+//! crash loses comes back from the replicated log. So applying a command costs a microsecond or two
+//! and never waits for the disk; a read at the latest revision looks at memory, then at one row of
+//! the disk, however long the history is.
+//!
+//! The store is not replicated and knows no protocol: [`crate::machine`] gives commands their
+//! meaning. It refuses nothing; whether a request is allowed was decided above.
+
+mod base;
+mod codec;
+mod error;
+mod event;
+mod flush;
+mod image;
+mod import;
+mod recent;
+mod revision;
+mod scrub;
+mod slice;
+mod span;
+mod transaction;
+mod view;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use redb::ReadableTable;
+use tokio::sync::{Notify, watch};
+
+use base::Base;
+use recent::Recent;
+
+use crate::proto::internal::LeaseGrant;
+
+pub use base::State;
+pub use error::StoreError;
+pub use event::Event;
+pub use image::Image;
+pub(crate) use base::FORMAT;
+pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
+pub use revision::Revision;
+pub use slice::Budget;
+pub use span::Span;
+pub use transaction::{Batch, Transaction};
+pub use view::View;
+pub(crate) use view::Found;
+
+/// Sizes of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// Bytes of pages that are kept in memory.
+    pub cache_bytes: usize,
+    /// Bytes of changes in memory that make a flush due.
+    pub flush_bytes: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 16 << 20, flush_bytes: 8 << 20 }
+    }
+}
+
+/// Bytes on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Of the file.
+    pub file: u64,
+    /// Of the rows in it.
+    pub used: u64,
+}
+
+/// A file of versioned keys. Shared by one writer, any number of readers and the housekeeping.
+pub struct Store {
+    path: PathBuf,
+    options: StoreOptions,
+    view: ArcSwap<View>,
+    /// The applying thread's: where the newest layer will end. Held for the length of a batch.
+    applying: Mutex<State>,
+    /// Held by whoever writes the file.
+    writing: Mutex<()>,
+    /// Mirrors the latest state. Read only after a view was taken: see [`Store::compacted`].
+    compacted: AtomicI64,
+    /// Ids and times to live in seconds of all leases.
+    leases: RwLock<BTreeMap<i64, i64>>,
+    /// Changes up to here have been given to the watchers and may be scrubbed.
+    dispatched: AtomicI64,
+    heads: watch::Sender<i64>,
+    scrubbed: watch::Sender<i64>,
+    wake: Notify,
+    flush_wanted: AtomicBool,
+}
+
+impl Store {
+    /// Opens or creates the store in a directory.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        std::fs::create_dir_all(dir)?;
+        let path = dir.join("store.redb");
+        import::remove_draft(&path)?;
+        let base = Base::latest(&base::open(&path, options.cache_bytes)?)?;
+        let leases = read_leases(&base)?;
+        let state = base.state.clone();
+        let scrubbed = base.scrubbed;
+        let active = Arc::new(Recent::after(state.revision));
+        let view = View { era: 0, active, sealed: Vec::new(), base: Arc::new(base) };
+        Ok(Arc::new(Self {
+            path,
+            options,
+            view: ArcSwap::from_pointee(view),
+            writing: Mutex::new(()),
+            compacted: AtomicI64::new(state.compacted),
+            leases: RwLock::new(leases),
+            dispatched: AtomicI64::new(state.revision),
+            heads: watch::Sender::new(state.revision),
+            scrubbed: watch::Sender::new(scrubbed),
+            applying: Mutex::new(state),
+            wake: Notify::new(),
+            flush_wanted: AtomicBool::new(false),
+        }))
+    }
+
+    /// The store as it is now.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Revisions below this one may not be read; -1 if all may.
+    ///
+    /// Taken after a view it is right for that view: whatever a view no longer holds was compacted
+    /// before the view was made.
+    pub fn compacted(&self) -> i64 {
+        self.compacted.load(Ordering::Acquire)
+    }
+
+    /// The replication position that has reached the disk.
+    pub fn position(&self) -> Option<Bytes> {
+        self.view.load().base.state.position.clone()
+    }
+
+    /// Follows the latest revision.
+    pub fn heads(&self) -> watch::Receiver<i64> {
+        self.heads.subscribe()
+    }
+
+    /// All leases: ids and times to live in seconds.
+    pub fn leases(&self) -> RwLockReadGuard<'_, BTreeMap<i64, i64>> {
+        self.leases.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys attached to a lease, sorted.
+    pub fn attached(&self, lease: i64) -> Result<Vec<Bytes>, StoreError> {
+        self.view().attached(lease)
+    }
+
+    /// How large it is. Blocks.
+    pub fn size(&self) -> Result<Size, StoreError> {
+        let file = std::fs::metadata(&self.path)?.len();
+        Ok(Size { file, used: self.view().base.used })
+    }
+
+    /// Waits until the housekeeping has work.
+    pub async fn work(&self) {
+        self.wake.notified().await;
+    }
+
+    fn applying(&self) -> MutexGuard<'_, State> {
+        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read_leases(base: &Base) -> Result<BTreeMap<i64, i64>, StoreError> {
+    let rows = base.leases.iter()?;
+    rows.map(|row| row.map(|(id, ttl)| (id.value(), ttl.value())).map_err(StoreError::from)).collect()
+}
+
+fn export_leases(leases: &BTreeMap<i64, i64>) -> Vec<LeaseGrant> {
+    leases.iter().map(|(id, ttl)| LeaseGrant { id: *id, ttl: *ttl }).collect()
+}

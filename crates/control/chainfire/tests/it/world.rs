@@ -1,0 +1,120 @@
+//! A cluster of one, in this process, over plain HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
+use chainfire::{Config, Node, Observers};
+use etcd_client::Client;
+use kit::Context;
+use kit::admin::AdminConfig;
+use kit::health::Health;
+use kit::server::ServerMetrics;
+use kit::telemetry::Metrics;
+use kit::tls::AllowList;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// How long anything may take.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    pub(crate) node: Node,
+    pub(crate) metrics: Metrics,
+    config: Config,
+    context: Life,
+    dir: TempDir,
+}
+
+/// Ends with the test, whatever became of it.
+struct Life(Context);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.tasks().stop();
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(&dir);
+        change(&mut config);
+        Self::start(dir, config).await
+    }
+
+    async fn start(dir: TempDir, config: Config) -> Self {
+        let context = Context::real();
+        let metrics = Metrics::new();
+        let observers = Observers {
+            health: Health::new(&context),
+            metrics: metrics.clone(),
+            servers: ServerMetrics::default(),
+        };
+        let node = chainfire::build(&context, &config, None, observers).await.unwrap();
+        let mut leadership = node.group().leadership();
+        leadership.wait_for(|l| l.is_leader).await.unwrap();
+        Self { node, metrics, config, context: Life(context), dir }
+    }
+
+    /// Stops the member in order and starts it again.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { node, config, context, dir, .. } = self;
+        context.0.tasks().stop();
+        let (_, left) = context.0.tasks().wait(SOON).await;
+        assert_eq!(left, 0, "tasks that did not end");
+        drop(node);
+        Self::start(dir, config).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.node.client_address()
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect([format!("http://{}", self.address())], None).await.unwrap()
+    }
+}
+
+fn config(dir: &TempDir) -> Config {
+    let nobody = AllowList::default();
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let peer = "127.0.0.1:1".to_owned();
+    Config {
+        name: "one".into(),
+        data_dir: dir.path().to_owned(),
+        cluster_token: "test".into(),
+        join: false,
+        initial_members: vec![InitialMember { name: "one".into(), peer: peer.clone() }],
+        client: ClientConfig {
+            listen: any,
+            advertise: vec!["http://127.0.0.1:2379".into()],
+            allow: nobody.clone(),
+            limits: kit::server::Limits::default(),
+        },
+        peer: PeerConfig { listen: any, advertise: peer, allow: nobody.clone() },
+        admin: AdminConfig { listen: any, allow: nobody },
+        tls: None,
+        raft: RaftConfig {
+            heartbeat: Duration::from_millis(20),
+            election: Duration::from_millis(100),
+            ..RaftConfig::default()
+        },
+        limits: Limits::default(),
+        store: StoreConfig::default(),
+        log: kit::telemetry::LogConfig::default(),
+    }
+}
+
+/// Waits until something holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,59 @@
+//! etcdctl, the foreign client that every check of the API is also made with.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use super::Etcd;
+
+/// etcdctl gives up by itself after five seconds by default.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// etcdctl with the operator's credentials.
+#[derive(Clone, Debug)]
+pub struct Ctl {
+    program: PathBuf,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Ctl {
+    /// Finds the program: `ULTRACLOUD_ETCDCTL`, or etcdctl on the PATH.
+    pub fn find(etcd: &Etcd) -> Self {
+        let program = std::env::var_os("ULTRACLOUD_ETCDCTL").filter(|p| !p.is_empty());
+        let operator = &etcd.operator;
+        Self {
+            program: program.map_or_else(|| PathBuf::from("etcdctl"), PathBuf::from),
+            environment: vec![
+                ("ETCDCTL_API", "3".to_owned()),
+                ("ETCDCTL_CACERT", operator.ca.display().to_string()),
+                ("ETCDCTL_CERT", operator.cert.display().to_string()),
+                ("ETCDCTL_KEY", operator.key.display().to_string()),
+            ],
+        }
+    }
+
+    /// Runs it against these endpoints; answers its standard output.
+    pub async fn run(&self, endpoints: &[&str], arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .env("ETCDCTL_ENDPOINTS", endpoints.join(","))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(DEADLINE, command.output())
+            .await
+            .with_context(|| format!("etcdctl {} did not end within {DEADLINE:?}", arguments.join(" ")))?
+            .with_context(|| {
+                format!("cannot run {} (ULTRACLOUD_ETCDCTL names another)", self.program.display())
+            })?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("etcdctl {}: {}", arguments.join(" "), said.trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

@@ -1,0 +1,153 @@
+//! The verbs that run lanes.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::Setting;
+use super::lifecycle::{boot, boot_owned, interruptible, stop_whatever_runs, verb_lock, wipe};
+use crate::client::{Cluster, Ownership};
+use crate::lane::{Lane, Verdict};
+use crate::lanes;
+use crate::progress::Progress;
+
+/// Which cluster a lane runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    /// The one that runs.
+    Running,
+    /// The one that runs, or one that is booted and left running.
+    RunningOrNew,
+    /// One booted from nothing, which ends with the lane.
+    Fresh,
+}
+
+/// A lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// [`lanes::smoke`]
+    Smoke,
+    /// [`lanes::chainfire_faults`]
+    ChainfireFaults {
+        /// Of kill -9.
+        rounds: u32,
+    },
+    /// [`lanes::chainfire_live_membership`]
+    ChainfireLiveMembership,
+}
+
+impl Which {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::ChainfireFaults { .. } => "chainfire-faults",
+            Self::ChainfireLiveMembership => "chainfire-live-membership-proof",
+        }
+    }
+
+    /// Boxed: each holds the state of all its checks.
+    async fn perform(self, lane: &mut Lane, cluster: &Cluster) -> Result<()> {
+        match self {
+            Self::Smoke => Box::pin(lanes::smoke::run(lane, cluster)).await,
+            Self::ChainfireFaults { rounds } => {
+                Box::pin(lanes::chainfire_faults::run(lane, cluster, rounds)).await
+            }
+            Self::ChainfireLiveMembership => {
+                Box::pin(lanes::chainfire_live_membership::run(lane, cluster)).await
+            }
+        }
+    }
+}
+
+/// Runs one lane.
+pub(super) async fn one(setting: &Setting, which: Which, on: On) -> Result<ExitCode> {
+    let _lock = verb_lock(&setting.paths, which.name())?;
+    Ok(announce(&[run(setting, which, on).await?]))
+}
+
+/// Runs every netns lane on clusters of their own, the later ones also when an earlier one failed.
+pub(super) async fn portable(setting: &Setting, rounds: u32) -> Result<ExitCode> {
+    let _lock = verb_lock(&setting.paths, "portable-control-plane-regressions")?;
+    let mut verdicts = Vec::new();
+    for which in [Which::Smoke, Which::ChainfireLiveMembership, Which::ChainfireFaults { rounds }] {
+        verdicts.push(run(setting, which, On::Fresh).await?);
+    }
+    Ok(announce(&verdicts))
+}
+
+/// Runs one lane to its written end. An error here means that not even that was possible.
+async fn run(setting: &Setting, which: Which, on: On) -> Result<Verdict> {
+    let seed = setting.common.seed.unwrap_or_else(|| kit::entropy::Entropy::system().next_u64() >> 32);
+    let progress = Progress::new(setting.common.plain);
+    progress.line(&format!("lane {}, seed {seed}", which.name()));
+    let mut lane = Lane::begin(&setting.paths, which.name(), seed, progress)?;
+    let mut hold = None;
+    // One seed for the lane and for the switch of a cluster that it boots.
+    let mut setting = setting.clone();
+    setting.common.seed = Some(seed);
+    let outcome = interruptible(on_cluster(&setting, which, on, &mut lane, &mut hold)).await;
+    let verdict = lane.finish(outcome, setting.paths.supervisor_log()).await;
+    put_away(&setting, on, hold).await?;
+    verdict
+}
+
+/// What a lane holds of its cluster until its evidence is collected.
+struct Hold {
+    cluster: Cluster,
+    ownership: Option<Ownership>,
+}
+
+async fn on_cluster(
+    setting: &Setting,
+    which: Which,
+    on: On,
+    lane: &mut Lane,
+    hold: &mut Option<Hold>,
+) -> Result<()> {
+    let progress = Progress::new(setting.common.plain);
+    let (cluster, ownership) = match on {
+        On::Fresh => {
+            wipe(&setting.paths).await?;
+            let (cluster, ownership) = boot_owned(setting, &progress).await?;
+            (cluster, Some(ownership))
+        }
+        On::Running => (Cluster::running(&setting.paths).await?, None),
+        On::RunningOrNew => match Cluster::attach(&setting.paths).await? {
+            Some(cluster) => (cluster, None),
+            None => (boot(setting, &progress).await?, None),
+        },
+    };
+    progress.end();
+    let held = hold.insert(Hold { cluster, ownership });
+    lane.attach(&held.cluster).await?;
+    which.perform(lane, &held.cluster).await
+}
+
+/// Leaves a cluster as it was found: healed, or stopped if it was the lane's own.
+async fn put_away(setting: &Setting, on: On, hold: Option<Hold>) -> Result<()> {
+    match hold {
+        Some(Hold { cluster, ownership: Some(_ownership) }) => cluster.shut_down().await,
+        Some(Hold { cluster, ownership: None }) => cluster.heal().await,
+        None if on == On::Fresh => stop_whatever_runs(&setting.paths).await,
+        None => Ok(()),
+    }
+}
+
+/// Prints each lane's end, and says by the exit status whether all are green. Programs read the line
+/// `N passed, N failed`.
+fn announce(verdicts: &[Verdict]) -> ExitCode {
+    for verdict in verdicts {
+        match &verdict.error {
+            None => println!("{} is green: {}", verdict.lane, verdict.dir.display()),
+            Some(error) => {
+                println!("{} FAILED: {error}", verdict.lane);
+                println!("  logs and result.json: {}", verdict.dir.display());
+            }
+        }
+        // A lane that failed outside of its checks has failed all the same.
+        let failed = verdict.failed.max(usize::from(verdict.error.is_some()));
+        println!("{} passed, {failed} failed", verdict.passed);
+    }
+    let green = verdicts.iter().all(|v| v.error.is_none());
+    if green { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

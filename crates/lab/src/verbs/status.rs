@@ -1,0 +1,62 @@
+//! `status`: nodes, services, and whether all of it is up.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::Setting;
+use crate::client::{Cluster, readiness};
+use crate::supervisor::protocol::{ClusterStatus, NodeStatus};
+
+/// Nothing runs.
+const NOTHING_RUNS: u8 = 3;
+
+/// Shows the cluster.
+pub(super) async fn run(setting: &Setting, json: bool) -> Result<ExitCode> {
+    let Some(cluster) = Cluster::attach(&setting.paths).await? else {
+        eprintln!("no cluster is running here: ./cluster start boots one");
+        return Ok(ExitCode::from(NOTHING_RUNS));
+    };
+    let status = cluster.status().await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print(&status);
+    }
+    match readiness(&status) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(not_up) => {
+            eprintln!("not up: {}", not_up.what);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn print(status: &ClusterStatus) {
+    println!(
+        "cluster {}  topology {}  nodes of {}  seed {}  supervisor {}",
+        status.id, status.topology, status.node_body, status.seed, status.supervisor.pid
+    );
+    for (name, node) in &status.nodes {
+        println!("{name}  {}  {}{}", node.address, power(node), traffic(status, name));
+        for (service, report) in &node.services {
+            let s = &report.status;
+            let paused = if s.paused { ", paused" } else { "" };
+            let pid = report.host_pid.or(s.pid).map(|p| format!("  pid {p}")).unwrap_or_default();
+            let exit = s.last_exit.map(|e| format!("  last ended with {e}")).unwrap_or_default();
+            println!("  {service}  {:?}{paused}{pid}  started {}x{exit}", s.phase, s.starts);
+        }
+    }
+}
+
+fn power(node: &NodeStatus) -> String {
+    node.process.as_ref().map_or_else(|| "off".to_owned(), |p| format!("on (init {})", p.pid))
+}
+
+fn traffic(status: &ClusterStatus, name: &str) -> String {
+    let Some(port) = status.switch.iter().find(|p| p.name == name) else { return String::new() };
+    let c = port.counters;
+    let dropped = c.cut + c.lost + c.overflowed;
+    let faults = if dropped > 0 { format!(", {dropped} dropped by faults") } else { String::new() };
+    format!("  sent {} got {} frames{faults}", c.sent_frames, c.got_frames)
+}

@@ -1,0 +1,3 @@
+//! The lab against a real kernel: needs root, and says so when it has to skip.
+
+mod netns_cluster;
