@@ -7,7 +7,7 @@ use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::scene::{CANONICAL, CHAINFIRE, Scene, newest_segment, others, run_name};
+use super::scene::{CANONICAL, CHAINFIRE, Scene, active_segment, others, run_name};
 use crate::client::Cluster;
 use crate::lane::{Lane, Waiting};
 use crate::node::protocol::{Damage, Launch};
@@ -178,7 +178,7 @@ impl Faults<'_> {
             let victim = others(&CANONICAL, &leader)[0];
             let node = cluster.node(victim);
             node.kill_and_hold(CHAINFIRE).await?;
-            let segment = newest_segment(cluster, victim).await?;
+            let segment = active_segment(cluster, victim).await?;
             let done = node.damage(&segment, Damage::TearTail { bytes: 9, seed }).await?;
             node.start(CHAINFIRE).await?;
             scene.recovered(w, &CANONICAL).await?;
@@ -194,7 +194,7 @@ impl Faults<'_> {
             let victim = others(&CANONICAL, &leader)[0];
             let node = cluster.node(victim);
             node.kill_and_hold(CHAINFIRE).await?;
-            let segment = newest_segment(cluster, victim).await?;
+            let segment = active_segment(cluster, victim).await?;
             let done = node.damage(&segment, Damage::FlipMiddleBit { bit }).await?;
             let before = node.service(CHAINFIRE).await?.status.starts;
             node.start(CHAINFIRE).await?;

@@ -248,11 +248,12 @@ fn keep(lane: &Lane, history: &[Call]) -> Result<()> {
     lane.evidence.artifact_file("history.jsonl", &lines)
 }
 
-/// The log segment that a replica writes to: the highest number.
-pub(super) async fn newest_segment(cluster: &Cluster, node: &str) -> Result<String> {
+/// The log segment that a replica wrote to last. Not the one with the highest number: the next one is
+/// made in advance and holds nothing yet.
+pub(super) async fn active_segment(cluster: &Cluster, node: &str) -> Result<String> {
     let dir = crate::roles::data_dir(CHAINFIRE);
     let files = cluster.node(node).files(&dir).await?;
     let segments = files.into_iter().filter(|f| Path::new(&f.path).extension().is_some_and(|e| e == "wal"));
-    let newest = segments.max_by(|a, b| a.path.cmp(&b.path));
-    newest.map(|f| f.path).with_context(|| format!("{node} has no log segment below {dir}"))
+    let active = segments.max_by_key(|f| (f.modified_ms, f.path.clone()));
+    active.map(|f| f.path).with_context(|| format!("{node} has no log segment below {dir}"))
 }

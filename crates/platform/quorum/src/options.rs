@@ -14,7 +14,7 @@ const ENTRIES_KEPT: u64 = 50_000;
 pub struct GroupOptions {
     /// How often a leader shows that it lives.
     pub heartbeat: Duration,
-    /// The shortest silence after which a replica may seek election; the longest is half as much more.
+    /// The shortest silence of a leader after which a replica seeks election; the longest is a fifth more.
     pub election: Duration,
     /// How long a request may wait for its outcome.
     pub request_timeout: Duration,
@@ -47,9 +47,9 @@ impl Default for GroupOptions {
 }
 
 impl GroupOptions {
-    /// The longest election timeout; also how long a follower trusts a leader it heard from.
+    /// The longest silence after which a replica seeks election.
     pub fn longest_election(&self) -> Duration {
-        self.election * 3 / 2
+        self.election * 6 / 5
     }
 
     pub(crate) fn engine(&self, group: u64) -> Result<Config, ConfigError> {
@@ -57,8 +57,10 @@ impl GroupOptions {
         Config {
             cluster_name: format!("group-{group}"),
             heartbeat_interval: millis(self.heartbeat),
-            election_timeout_min: millis(self.election),
-            election_timeout_max: millis(self.longest_election()),
+            // The engine first lets a lease of the longest timeout run out, then a random timeout: the
+            // two together are what `election` promises.
+            election_timeout_min: millis(self.election * 2 / 5),
+            election_timeout_max: millis(self.election * 3 / 5),
             install_snapshot_timeout: millis(Duration::from_secs(600)),
             max_payload_entries: self.max_entries_per_message,
             // The log is cheaper than an image for as long as it reaches back.

@@ -1,7 +1,8 @@
 //! The client port: gRPC, and the few HTTP endpoints that etcd has beside it.
 
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -34,7 +35,25 @@ pub(crate) fn router(api: &Api) -> Router {
         .route("/health", get(health))
         .route("/version", get(async || Json(Version { etcdserver: ETCD_VERSION, etcdcluster: ETCD_CLUSTER_VERSION })))
         .with_state(api.clone());
-    grpc.merge(plain)
+    grpc.layer(map_response(in_grpcs_words)).merge(plain)
+}
+
+/// What gRPC's reference implementations, and so etcd, say of a message over the limit.
+async fn in_grpcs_words(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let out_of_range = headers.get("grpc-status").is_some_and(|code| code == "11");
+    let text = headers.get("grpc-message").filter(|_| out_of_range).and_then(|text| text.to_str().ok());
+    let text = text.map(|text| text.replace("%20", " ")).unwrap_or_default();
+    if let Some(sizes) = text.strip_prefix("Error, decoded message length too large: ") {
+        let mut numbers = sizes.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+        let (found, limit) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+        let text = format!("grpc: received message larger than max ({found} vs. {limit})");
+        if let Ok(text) = HeaderValue::try_from(text) {
+            headers.insert("grpc-status", HeaderValue::from_static("8"));
+            headers.insert("grpc-message", text);
+        }
+    }
+    response
 }
 
 #[derive(Serialize)]

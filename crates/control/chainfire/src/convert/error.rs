@@ -52,7 +52,7 @@ impl Rejection {
     fn row(&self) -> (Code, &str) {
         use Code::{
             DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange,
-            ResourceExhausted, Unavailable,
+            ResourceExhausted, Unavailable, Unknown,
         };
         match self {
             Self::EmptyKey => (InvalidArgument, "etcdserver: key is not provided"),
@@ -91,8 +91,9 @@ impl Rejection {
             Self::NotLeader => (FailedPrecondition, "etcdserver: not leader"),
             Self::Stopped => (Unavailable, "etcdserver: server stopped"),
             Self::TimedOut => (Unavailable, "etcdserver: request timed out"),
+            // Not in etcd's table of codes, so that clients get it as unknown and do not try again.
             Self::TransferTimedOut => {
-                (Unavailable, "etcdserver: request timed out, leader transfer took too long")
+                (Unknown, "etcdserver: request timed out, leader transfer took too long")
             }
             Self::AppliedTooLate => (
                 Unavailable,

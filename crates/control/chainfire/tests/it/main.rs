@@ -1,4 +1,12 @@
-//! The API as a foreign client sees it: the crate `etcd-client` against a cluster of one.
+//! The API as foreign clients see it: the crate `etcd-client`, and raw messages where that one is
+//! too well-behaved, against a cluster of one.
 
+mod cluster;
+mod hostile;
+mod http;
 mod kv;
+mod lease;
+mod maintenance;
+mod tls;
+mod watch;
 mod world;

@@ -1,6 +1,7 @@
 //! A cluster of one, in this process, over plain HTTP.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
@@ -11,7 +12,7 @@ use kit::admin::AdminConfig;
 use kit::health::Health;
 use kit::server::ServerMetrics;
 use kit::telemetry::Metrics;
-use kit::tls::AllowList;
+use kit::tls::{AllowList, Identity};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -55,7 +56,8 @@ impl World {
             metrics: metrics.clone(),
             servers: ServerMetrics::default(),
         };
-        let node = chainfire::build(&context, &config, None, observers).await.unwrap();
+        let identity = config.tls.as_ref().map(|tls| Identity::load(&context, tls).unwrap());
+        let node = chainfire::build(&context, &config, identity, observers).await.unwrap();
         let mut leadership = node.group().leadership();
         leadership.wait_for(|l| l.is_leader).await.unwrap();
         Self { node, metrics, config, context: Life(context), dir }
@@ -69,6 +71,11 @@ impl World {
         assert_eq!(left, 0, "tasks that did not end");
         drop(node);
         Self::start(dir, config).await
+    }
+
+    /// Where the member keeps its files.
+    pub(crate) fn node_dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -116,5 +123,14 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
     while !holds().await {
         assert!(Instant::now() < deadline, "in vain: {what}");
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The code and text of a refusal.
+pub(crate) fn refusal<T>(outcome: Result<T, etcd_client::Error>) -> (tonic::Code, String) {
+    match outcome {
+        Err(etcd_client::Error::GRpcStatus(status)) => (status.code(), status.message().to_owned()),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was not refused"),
     }
 }

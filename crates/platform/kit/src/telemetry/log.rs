@@ -27,9 +27,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// The consensus engine tells every step at `info`; its warnings are enough.
+const QUIET: &str = "info,openraft=warn";
+
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Human, filter: "info".into() }
+        Self { format: LogFormat::Human, filter: QUIET.into() }
     }
 }
 

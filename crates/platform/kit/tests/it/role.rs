@@ -4,11 +4,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use kit::run::{self, Failure, Process};
 use kit::telemetry::{LogConfig, LogFormat};
 
+/// How long a child may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Which role the child plays. Unset in an ordinary test run.
 const PLAY: &str = "KIT_TEST_ROLE";
 
@@ -47,6 +50,8 @@ struct Role {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
     manager: UnixDatagram,
+    /// Kills a child that outstays the test's patience; dropped, it lets go.
+    _leash: mpsc::Sender<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -55,7 +60,7 @@ impl Role {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("notify");
         let manager = UnixDatagram::bind(&socket).unwrap();
-        manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "role::the_role", "--ignored", "--nocapture"])
             .env(PLAY, play)
@@ -67,7 +72,7 @@ impl Role {
             .spawn()
             .unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log, manager, _dir: dir }
+        Self { _leash: leash(child.id()), child, log, manager, _dir: dir }
     }
 
     /// The next message to the service manager that is no keep-alive.
@@ -101,17 +106,34 @@ impl Role {
     }
 
     /// How it ended, and the rest of its log.
-    fn end(mut self) -> (ExitStatus, String) {
+    fn end(&mut self) -> (ExitStatus, String) {
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap(), log)
     }
 }
 
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn leash(child: u32) -> mpsc::Sender<()> {
+    let (holder, held) = mpsc::channel();
+    std::thread::spawn(move || {
+        if held.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            Command::new("kill").args(["-KILL", &child.to_string()]).status().unwrap();
+        }
+    });
+    holder
+}
+
 #[test]
 fn it_tells_when_it_is_ready_and_ends_when_asked() {
     for signal in ["-TERM", "-INT"] {
-        let role = Role::start("serve");
+        let mut role = Role::start("serve");
         assert_eq!(role.told(), "READY=1");
         role.kill(signal);
         assert_eq!(role.told(), "STOPPING=1");
@@ -183,7 +205,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn the_watchdog_is_fed_only_while_it_is_alive() {
-    let role = Role::start("serve");
+    let mut role = Role::start("serve");
     assert_eq!(role.told(), "READY=1");
     assert_eq!((role.heard(), role.heard()), ("WATCHDOG=1".into(), "WATCHDOG=1".into()));
     role.kill("-TERM");

@@ -149,6 +149,7 @@ impl RaftNetworkV2<Types> for Link {
             route: Some(self.route()),
             from: Some(wire::ballot(req.from_leader())),
             last: req.last_log_id().map(wire::mark),
+            successor: *req.to_node_id(),
         };
         let reply = self.client()?.transfer(self.request(message, &option)).await.map_err(failed)?.into_inner();
         if reply.refusal.is_empty() { Ok(Ok(())) } else { Err(unreachable(&reply.refusal)) }

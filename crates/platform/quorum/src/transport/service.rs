@@ -97,7 +97,7 @@ impl Replication for ReplicationService {
         let message = request.into_inner();
         let group = self.group(message.route)?;
         let from = wire::required_vote(message.from).map_err(invalid)?;
-        let rpc = TransferLeaderRequest::<Types>::new(from, group.id(), message.last.map(wire::log_id));
+        let rpc = TransferLeaderRequest::<Types>::new(from, message.successor, message.last.map(wire::log_id));
         let answer = group.engine().handle_transfer_leader(rpc).await.map_err(|e| stopped(&e))?;
         let refusal = answer.err().map_or_else(String::new, |e| e.to_string());
         Ok(Response::new(proto::TransferReply { refusal }))

@@ -312,7 +312,8 @@ impl State {
     }
 
     /// Takes out the segments that hold nothing wanted, oldest first. Only a head of the log may go:
-    /// what is left has no gaps, and its first checkpoint is where recovery begins.
+    /// what is left has no gaps, and its first checkpoint is where recovery begins. The segment that is
+    /// being written must have its checkpoint already.
     pub(super) fn retire(&mut self, writing: u64) -> Vec<Arc<Segment>> {
         let needed = self.books.oldest().map_or(writing, |oldest| oldest.min(writing));
         let kept = self.segments.split_off(&needed);
