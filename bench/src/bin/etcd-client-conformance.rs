@@ -13,6 +13,7 @@ use etcd_client::{
     Client, Compare, CompareOp, DeleteOptions, EventType, GetOptions, PutOptions, SortOrder, SortTarget, Txn,
     TxnOp, TxnOpResponse, WatchOptions,
 };
+use tokio::time::Instant;
 
 /// How long a stream may be silent before a check gives up.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -196,14 +197,18 @@ async fn progress(mut client: Client, key: String) -> anyhow::Result<()> {
     while !next(&mut stream).await?.created() {}
     let put = client.put(format!("{key}/elsewhere"), "", None).await?;
     let written = put.header().context("a put has a header")?.revision();
-    stream.request_progress().await?;
-    let message = next(&mut stream).await?;
-    let told = message.header().context("progress has a header")?.revision();
-    ensure!(
-        message.events().is_empty() && told >= written,
-        "progress said {told}, the store is at {written}"
-    );
-    Ok(())
+    // The stream may sit on a member that has yet to apply the write; asking again must get there.
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        stream.request_progress().await?;
+        let message = next(&mut stream).await?;
+        ensure!(message.events().is_empty(), "nobody wrote to the watched key");
+        let told = message.header().context("progress has a header")?.revision();
+        if told >= written {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "progress said {told}, the store is at {written}");
+    }
 }
 
 async fn next(stream: &mut etcd_client::WatchStream) -> anyhow::Result<etcd_client::WatchResponse> {

@@ -1,6 +1,7 @@
 //! What a person sees while something runs: one line that changes on a terminal, plain lines elsewhere.
 //! Everything goes to stderr; stdout is for data.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,10 +32,10 @@ pub struct Progress {
     plain: Mutex<Plain>,
 }
 
-/// What was last printed, and when.
+/// What was printed about the same thing, and when last.
 #[derive(Debug, Default)]
 struct Plain {
-    text: String,
+    texts: BTreeSet<String>,
     at: Option<Instant>,
 }
 
@@ -67,7 +68,7 @@ impl Progress {
             None => {
                 // What passes at once is not worth a line of its own.
                 let mut last = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-                *last = Plain { text: String::new(), at: Some(Instant::now()) };
+                *last = Plain { texts: BTreeSet::new(), at: Some(Instant::now()) };
                 eprintln!("...   {what}");
             }
         }
@@ -80,9 +81,11 @@ impl Progress {
             Some(bar) => bar.set_message(format!("{what}: {now}")),
             None => {
                 let mut last = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-                if last.text != now && last.at.is_none_or(|at| at.elapsed() >= PLAIN_PAUSE) {
+                // Two answers that alternate are two lines, not a hundred.
+                let quiet = last.at.is_none_or(|at| at.elapsed() >= PLAIN_PAUSE);
+                if quiet && last.texts.insert(now.clone()) {
                     eprintln!("        {now}");
-                    *last = Plain { text: now, at: Some(Instant::now()) };
+                    last.at = Some(Instant::now());
                 }
             }
         }

@@ -162,6 +162,7 @@ impl Keeper {
                 self.event(Event::Stop);
             }
             Order::Signal { signal, hold } => {
+                self.machine.forgive();
                 if hold {
                     self.event(Event::Hold);
                 }

@@ -213,6 +213,12 @@ impl Machine {
         }
     }
 
+    /// Forgets earlier starts: what is killed on purpose has not failed too often
+    /// (`systemctl reset-failed`).
+    pub fn forgive(&mut self) {
+        self.starts.clear();
+    }
+
     fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
         self.phase = phase;
         self.deadline = deadline;
@@ -338,6 +344,18 @@ mod tests {
         }
         assert_eq!(unit.phase(), Phase::Failed);
         assert_eq!(unit.on(Event::Start, now), Some(Action::Spawn));
+    }
+
+    #[test]
+    fn kills_on_purpose_do_not_count() {
+        let mut now = Instant::now();
+        let mut unit = up(now);
+        for _ in 0..50 {
+            unit.forgive();
+            unit.on(Event::Exited(KILLED), now);
+            now = unit.deadline().unwrap();
+            assert_eq!(unit.on(Event::Tick, now), Some(Action::Spawn));
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Members. Replication decides what may be changed; this side speaks URLs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use quorum::Change;
+use quorum::{Change, MembershipError};
+use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Api, OnLearner};
@@ -13,6 +15,10 @@ use crate::proto::etcdserverpb::{
     MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
     MemberUpdateResponse,
 };
+
+/// How long a change waits for another one to be done, and the pause between looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 #[async_trait]
 impl Cluster for Api {
@@ -71,7 +77,7 @@ impl Api {
         // A member that removes itself cannot learn about its own removal by a barrier.
         let others = |members: Vec<Member>| members.into_iter().filter(|member| member.id != id).collect();
         let members = if id == self.group.id() {
-            self.group.change(Change::Remove(id)).await?;
+            self.make(Change::Remove(id)).await?;
             others(self.members())
         } else {
             self.change(Change::Remove(id)).await?
@@ -101,9 +107,20 @@ impl Api {
 
     /// Makes a change and gives the members after it.
     async fn change(&self, change: Change) -> Result<Vec<Member>, Rejection> {
-        self.group.change(change).await?;
+        self.make(change).await?;
         self.barrier().await?;
         Ok(self.members())
+    }
+
+    /// Waits for its turn: one change is made at a time, and members announce themselves by changes, too.
+    async fn make(&self, change: Change) -> Result<(), Rejection> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.group.change(change.clone()).await {
+                Err(MembershipError::InProgress) if Instant::now() < deadline => sleep(PAUSE).await,
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     fn members(&self) -> Vec<Member> {

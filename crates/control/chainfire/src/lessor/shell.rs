@@ -1,7 +1,7 @@
 //! The lessor at work: claims its epoch when this replica begins to lead, asks for the revocation
 //! of what is over, and answers the other replicas' questions about leases.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -184,17 +184,25 @@ impl Keeper {
     }
 }
 
+/// The keeper as its group calls it. The keeper holds the group; this must not hold the keeper.
+struct Desk(Weak<Keeper>);
+
 #[tonic::async_trait]
-impl CallHandler for Keeper {
+impl CallHandler for Desk {
     async fn call(&self, payload: Bytes) -> Result<Bytes, String> {
         let call = LeaderCall::decode(payload).map_err(|e| e.to_string())?.call;
-        let answer = self.answer(call.ok_or("a call that this version does not know")?).await?;
+        let call = call.ok_or("a call that this version does not know")?;
+        let answer = match self.0.upgrade() {
+            Some(keeper) => keeper.answer(call).await?,
+            None => Answer::NotPrimary(NotPrimary {}),
+        };
         Ok(LeaderAnswer { answer: Some(answer) }.encode_to_vec().into())
     }
 }
 
-/// Presides over the leases whenever this replica leads.
+/// Answers the other replicas, and presides over the leases whenever this replica leads.
 pub(crate) async fn run(keeper: Arc<Keeper>) {
+    keeper.group.on_call(Arc::new(Desk(Arc::downgrade(&keeper))));
     let mut leadership = keeper.group.leadership();
     loop {
         let now = *leadership.borrow_and_update();

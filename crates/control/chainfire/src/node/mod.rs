@@ -261,7 +261,6 @@ fn start_tasks(
     lessor: &Arc<Lessor>,
 ) {
     let keeper = Keeper::new(context, lessor.clone(), store.clone(), group, config.raft.election);
-    group.on_call(keeper.clone());
     context.tasks().spawn(lessor::run(keeper));
     let tasks = context.tasks();
     spawn_storage(context, watch::run(context.clone(), hub.clone(), store.clone()));

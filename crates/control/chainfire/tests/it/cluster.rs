@@ -38,7 +38,7 @@ async fn a_learner_is_added_and_not_promoted_before_it_has_caught_up() {
     assert_eq!(second, (Code::FailedPrecondition, "etcdserver: too many learner members in cluster".into()));
     let taken = refusal(client.member_add(["http://127.0.0.1:2"], None).await);
     assert_eq!(taken, (Code::FailedPrecondition, "etcdserver: Peer URLs already exists".into()));
-    client.member_update(id, ["http://127.0.0.1:4"]).await.unwrap();
+    client.member_update(id, ["http://127.0.0.1:4".to_owned()]).await.unwrap();
     let list = client.member_list().await.unwrap();
     assert!(list.members().iter().any(|m| m.id() == id && m.peer_urls() == ["http://127.0.0.1:4"]));
     assert_eq!(client.member_remove(id).await.unwrap().members().len(), 1);
@@ -52,10 +52,10 @@ async fn refusals_have_etcds_codes_and_words() {
     let unknown = (Code::NotFound, "etcdserver: member not found".to_owned());
     assert_eq!(refusal(client.member_remove(9).await), unknown);
     assert_eq!(refusal(client.member_promote(9).await), unknown);
-    assert_eq!(refusal(client.member_update(9, ["http://127.0.0.1:4"]).await), unknown);
+    assert_eq!(refusal(client.member_update(9, ["http://127.0.0.1:4".to_owned()]).await), unknown);
     let voter = refusal(client.member_promote(own).await);
     assert_eq!(voter, (Code::FailedPrecondition, "etcdserver: can only promote a learner member".into()));
-    let url = refusal(client.member_add(["127.0.0.1:4"], None).await);
+    let url = refusal(client.member_add(["http://127.0.0.1:4/path"], None).await);
     assert_eq!(url, (Code::InvalidArgument, "etcdserver: given member URLs are invalid".into()));
     let last = refusal(client.member_remove(own).await);
     assert_eq!(last.0, Code::FailedPrecondition, "{}", last.1);

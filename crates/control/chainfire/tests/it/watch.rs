@@ -196,7 +196,7 @@ async fn a_watch_of_the_compacted_past_is_cancelled() {
 
 #[tokio::test]
 async fn large_responses_are_split_only_if_asked() {
-    let world = World::new().await;
+    let world = World::with(|config| config.limits.request_bytes = 512 << 10).await;
     let mut client = world.client().await;
     for n in 0..20 {
         client.put(format!("k{n:02}"), vec![0; 200_000], None).await.unwrap();
@@ -209,9 +209,14 @@ async fn large_responses_are_split_only_if_asked() {
         let part = stream.next().await;
         events += part.events.len();
         fragments += usize::from(part.fragment);
-        assert!(part.events.len() <= 7);
+        assert!(part.events.len() <= 2);
     }
     assert!(fragments > 0);
+    let mut whole = Stream::open(&world).await;
+    whole.create(WatchCreateRequest { start_revision: 2, ..all() });
+    assert!(whole.next().await.created);
+    let first = whole.next().await;
+    assert!(first.events.len() > 2 && !first.fragment);
 }
 
 #[tokio::test]

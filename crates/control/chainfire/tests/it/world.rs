@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
@@ -59,17 +60,21 @@ impl World {
         let identity = config.tls.as_ref().map(|tls| Identity::load(&context, tls).unwrap());
         let node = chainfire::build(&context, &config, identity, observers).await.unwrap();
         let mut leadership = node.group().leadership();
-        leadership.wait_for(|l| l.is_leader).await.unwrap();
+        if leadership.wait_for(|l| l.is_leader).await.is_err() {
+            panic!("the member ended: {}", context.tasks().wait(SOON).await.0);
+        }
         Self { node, metrics, config, context: Life(context), dir }
     }
 
     /// Stops the member in order and starts it again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { node, config, context, dir, .. } = self;
+        let Self { node, metrics, config, context, dir } = self;
         context.0.tasks().stop();
         let (_, left) = context.0.tasks().wait(SOON).await;
         assert_eq!(left, 0, "tasks that did not end");
-        drop(node);
+        let held = Arc::downgrade(node.store());
+        drop((node, metrics));
+        eventually("the old life lets go of the store", async || held.strong_count() == 0).await;
         Self::start(dir, config).await
     }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use kit::Context;
+use kit::task::Tasks;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::errors::{InitializeError, RaftError};
+use openraft::errors::{Fatal, InitializeError, RaftError};
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::{Group, GroupConfig, Inner};
@@ -17,7 +18,7 @@ use crate::reads;
 use crate::status::{Leadership, leadership};
 use crate::store::{ImageStore, LogStore, Machine};
 use crate::transport::{Links, Peers};
-use crate::types::{Raft, Runtime};
+use crate::types::{Raft, Runtime, Types};
 use crate::wal::Wal;
 
 impl Group {
@@ -98,11 +99,17 @@ fn follow_leadership(context: &Context, raft: &Raft) -> watch::Receiver<Leadersh
             };
             sender.send_if_modified(|known| std::mem::replace(known, now) != now);
             if let Some(e) = failure {
-                tasks.fail(format!("replication failed: {e}; the process must start again"));
-                return;
+                return end(&tasks, &e);
             }
         }
         tasks.fail("replication ended; the process must start again");
     });
     receiver
+}
+
+fn end(tasks: &Tasks, failure: &Fatal<Types>) {
+    match failure {
+        Fatal::StorageError(e) => tasks.fail_storage(format!("the storage failed: {e}")),
+        other => tasks.fail(format!("replication failed: {other}; the process must start again")),
+    }
 }

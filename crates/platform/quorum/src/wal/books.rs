@@ -78,6 +78,11 @@ impl Books {
         self.groups.iter().map(|(id, book)| (*id, book))
     }
 
+    /// Whether a whole checkpoint was read; nothing is known before.
+    pub(super) fn has_checkpoint(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
     /// Takes in one record.
     pub(super) fn apply(&mut self, record: &Record<'_>, at: Location) -> Result<(), Inconsistent> {
         match *record {

@@ -157,8 +157,12 @@ impl Reading {
         if let Some(last) = self.last.as_ref().filter(|last| last.scan.sealed) {
             return Err(missing_segment(dir, last.sequence + 1));
         }
+        // A log begins with segment 1 and an empty checkpoint, or with the checkpoint of a later one.
+        let first = self.segments.keys().next().copied().unwrap_or(1);
+        if first > 1 && !self.books.has_checkpoint() {
+            return Err(missing_segment(dir, first - 1));
+        }
         let Some((group, index)) = self.books.missing() else { return Ok(()) };
-        let first = self.segments.keys().next().copied().unwrap_or_default();
         let why = format!("entry {index} of group {group} is in no segment");
         Err(WalError::damaged(&dir.join(segment_name(first)), BLOCK as u64, why))
     }
@@ -202,5 +206,5 @@ impl Reading {
 
 fn missing_segment(dir: &Path, sequence: u64) -> WalError {
     let path = dir.join(segment_name(sequence));
-    WalError::damaged(&path, 0, "the file is missing, but the log goes on in it")
+    WalError::damaged(&path, 0, "the file is missing, but it is a part of the log")
 }

@@ -163,6 +163,25 @@ fn wal_a_missing_segment_is_refused_by_name() {
 }
 
 #[test]
+fn wal_a_log_of_which_only_the_end_is_left_is_not_taken_for_a_new_one() {
+    run(async {
+        let mut world = three_segments().await;
+        // Without the directory's other files this one is whole and empty.
+        world.restart().await;
+        tokio::task::yield_now().await;
+        world.kill().await;
+        let paths = world.segments();
+        let (empty, others) = paths.split_last().expect("segments");
+        assert!(frames(&world.content(empty)).is_empty());
+        for path in others {
+            world.disk.remove(path).expect("removed");
+        }
+        let error = world.start().await.expect_err("opened an empty log");
+        assert_damaged(&error, others.last().expect("a segment before it"), 0, 0);
+    });
+}
+
+#[test]
 fn wal_a_cut_file_is_refused() {
     run(async {
         let mut world = three_segments().await;

@@ -360,10 +360,7 @@ impl Model {
         if self.world.wal().failure().is_none() || self.world.log(0).save_committed(None).await.is_ok() {
             return Err("a call failed and the log goes on".into());
         }
-        match self.fault {
-            Some(Fault::Cut(_)) => self.after_crash(seed).await,
-            _ => self.after_kill(seed).await,
-        }
+        self.after_kill(seed).await
     }
 
     async fn after_crash(&mut self, seed: u64) -> Outcome {
@@ -373,6 +370,9 @@ impl Model {
     }
 
     async fn after_kill(&mut self, seed: u64) -> Outcome {
+        if self.needs_power_cut() {
+            return self.after_crash(seed).await;
+        }
         self.forget_calls();
         self.world.kill().await;
         self.reopen(seed).await
@@ -385,10 +385,13 @@ impl Model {
         } else if self.fault.is_none() {
             return Err(format!("cannot close: {closed:?}"));
         }
-        if matches!(self.fault, Some(Fault::Cut(_))) {
-            return self.after_crash(seed).await;
-        }
         self.after_kill(seed).await
+    }
+
+    /// Whether the next process finds a machine that was started anew: because the power went, or
+    /// because a directory could not be synced, after which file systems let nobody write any more.
+    fn needs_power_cut(&self) -> bool {
+        matches!(self.fault, Some(Fault::Cut(_) | Fault::Fail(Call::SyncDir, _)))
     }
 
     /// Ends whatever fault was set.
