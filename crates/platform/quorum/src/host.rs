@@ -55,12 +55,23 @@ impl Host {
     }
 
     /// Opens a group and begins to take part in it.
-    pub async fn open_group(&self, config: GroupConfig, state: impl StateMachine) -> Result<Group, OpenError> {
+    pub async fn open_group(
+        &self,
+        config: GroupConfig,
+        state: impl StateMachine,
+    ) -> Result<Group, OpenError> {
         let id = config.group;
         let images = self.dir.join("images").join(format!("{id:x}"));
-        let group =
-            Group::open(&self.context, &self.wal, self.peers.clone(), self.groups.cluster, images, config, state)
-                .await?;
+        let group = Group::open(
+            &self.context,
+            &self.wal,
+            self.peers.clone(),
+            self.groups.cluster,
+            images,
+            config,
+            state,
+        )
+        .await?;
         self.groups.insert(id, group.clone());
         Ok(group)
     }

@@ -202,7 +202,12 @@ mod tests {
     const SILENCE: Duration = Duration::from_secs(1);
 
     fn member(id: u64) -> Member {
-        Member { id, name: format!("n{id}"), peer_addresses: vec![format!("n{id}:1")], client_addresses: vec![] }
+        Member {
+            id,
+            name: format!("n{id}"),
+            peer_addresses: vec![format!("n{id}:1")],
+            client_addresses: vec![],
+        }
     }
 
     /// Node 1 leads; `healthy` answer now; all have started.
@@ -231,7 +236,10 @@ mod tests {
         assert_eq!(check(&Change::Remove(3), &one_down, SILENCE), Ok(()), "the dead one may go");
         let lost = MembershipError::WouldLoseQuorum { healthy: 1, needed: 2 };
         assert_eq!(check(&Change::Remove(2), &one_down, SILENCE), Err(lost));
-        assert_eq!(check(&Change::Remove(1), &group(&[1], &[], &[1]), SILENCE), Err(MembershipError::LastVoter));
+        assert_eq!(
+            check(&Change::Remove(1), &group(&[1], &[], &[1]), SILENCE),
+            Err(MembershipError::LastVoter)
+        );
     }
 
     #[test]
@@ -253,7 +261,10 @@ mod tests {
         let taken = MembershipError::AddressInUse("n2:1".into());
         assert_eq!(check(&Change::AddVoter(squatter), &status, SILENCE), Err(taken));
         let moved = Member { peer_addresses: vec!["n3:1".into()], ..member(2) };
-        assert!(matches!(check(&Change::Update(moved), &status, SILENCE), Err(MembershipError::AddressInUse(_))));
+        assert!(matches!(
+            check(&Change::Update(moved), &status, SILENCE),
+            Err(MembershipError::AddressInUse(_))
+        ));
     }
 
     #[test]

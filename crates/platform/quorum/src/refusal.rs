@@ -71,8 +71,12 @@ impl From<ChangeRefusal> for MembershipError {
             Kind::Learner => Self::Learner(r.first),
             Kind::NotInSync => Self::NotInSync { matched: r.first, last: r.second },
             Kind::TooManyLearners => Self::TooManyLearners,
-            Kind::NotEnoughStarted => Self::NotEnoughStarted { started: count(r.first), needed: count(r.second) },
-            Kind::WouldLoseQuorum => Self::WouldLoseQuorum { healthy: count(r.first), needed: count(r.second) },
+            Kind::NotEnoughStarted => {
+                Self::NotEnoughStarted { started: count(r.first), needed: count(r.second) }
+            }
+            Kind::WouldLoseQuorum => {
+                Self::WouldLoseQuorum { healthy: count(r.first), needed: count(r.second) }
+            }
             Kind::LastVoter => Self::LastVoter,
             Kind::InProgress => Self::InProgress,
             Kind::TransferTimedOut => Self::TransferTimedOut,

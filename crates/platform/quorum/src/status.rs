@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use openraft::{Instant, ServerState};
 use openraft::metrics::RaftMetrics;
+use openraft::{Instant, ServerState};
 
 use crate::member::Member;
 use crate::types::Types;

@@ -81,7 +81,12 @@ impl From<&Member> for proto::Member {
 
 impl From<proto::Member> for Member {
     fn from(m: proto::Member) -> Self {
-        Self { id: m.id, name: m.name, peer_addresses: m.peer_addresses, client_addresses: m.client_addresses }
+        Self {
+            id: m.id,
+            name: m.name,
+            peer_addresses: m.peer_addresses,
+            client_addresses: m.client_addresses,
+        }
     }
 }
 
@@ -146,7 +151,8 @@ pub(crate) fn from_wal_entry(stored: wal::Entry) -> Result<RaftEntry, Malformed>
         BLANK => RaftPayload::Blank,
         COMMAND => RaftPayload::Normal(Payload(content)),
         MEMBERSHIP => {
-            let message = proto::Membership::decode(content).map_err(|_| Malformed("a torn membership entry"))?;
+            let message =
+                proto::Membership::decode(content).map_err(|_| Malformed("a torn membership entry"))?;
             RaftPayload::Membership(membership(message)?)
         }
         _ => return Err(Malformed("a log entry of an unknown kind, written by a later version")),
@@ -231,7 +237,10 @@ mod tests {
     fn strangers_are_refused() {
         let orphan = proto::Membership { configs: vec![proto::Voters { ids: vec![9] }], members: vec![] };
         assert!(membership(orphan).is_err());
-        assert!(membership(proto::Membership { configs: vec![proto::Voters::default(); 3], members: vec![] }).is_err());
+        assert!(
+            membership(proto::Membership { configs: vec![proto::Voters::default(); 3], members: vec![] })
+                .is_err()
+        );
         assert!(entry(proto::Entry::default()).is_err());
         let unknown = wal::Entry { mark: wal_mark(&id(1, 1)), payload: Bytes::from_static(&[9]) };
         assert!(from_wal_entry(unknown).is_err());

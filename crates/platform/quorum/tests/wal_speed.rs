@@ -1,9 +1,9 @@
 //! Throwaway.
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
 use bytes::Bytes;
 use kit::Context;
 use quorum::wal::{Entry, Mark, Wal, WalOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
@@ -41,4 +41,10 @@ fn main_run(tasks: u64, per: usize, secs: u64) {
     });
 }
 #[test]
-fn speed() { for _ in 0..2 { main_run(1, 1, 4); main_run(64, 1, 4); main_run(64, 16, 4); } }
+fn speed() {
+    for _ in 0..2 {
+        main_run(1, 1, 4);
+        main_run(64, 1, 4);
+        main_run(64, 16, 4);
+    }
+}

@@ -22,7 +22,9 @@ impl Group {
             let outcome = match self.leader() {
                 Some(leader) if leader == self.id() => {
                     let unknown = || Refused::Failed(MembershipError::Unknown("timed out".into()));
-                    timeout_at(deadline, self.change_here(change.clone())).await.unwrap_or_else(|_| Err(unknown()))
+                    timeout_at(deadline, self.change_here(change.clone()))
+                        .await
+                        .unwrap_or_else(|_| Err(unknown()))
                 }
                 Some(leader) => self.forward_change(leader, &change, deadline).await,
                 None => Err(Refused::NotLeader(None)),

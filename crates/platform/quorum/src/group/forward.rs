@@ -35,7 +35,11 @@ impl Group {
         }
     }
 
-    pub(super) async fn forward_read_index(&self, leader: u64, deadline: Instant) -> Result<u64, Option<u64>> {
+    pub(super) async fn forward_read_index(
+        &self,
+        leader: u64,
+        deadline: Instant,
+    ) -> Result<u64, Option<u64>> {
         use proto::read_index_reply::Result as R;
         let mut client = self.client_of(leader).ok_or(None)?;
         let message = proto::ReadIndexRequest { route: self.route(leader) };
@@ -58,7 +62,8 @@ impl Group {
         let mut client = self.client_of(leader).ok_or(Refused::NotLeader(None))?;
         let message = proto::ChangeRequest { route: self.route(leader), change: Some(change.into()) };
         let reply = client.change(until(message, deadline)).await.map_err(|status| {
-            lost(&status).map_or(Refused::NotLeader(None), |why| Refused::Failed(MembershipError::Unknown(why)))
+            lost(&status)
+                .map_or(Refused::NotLeader(None), |why| Refused::Failed(MembershipError::Unknown(why)))
         })?;
         match reply.into_inner().result {
             Some(R::Done(_)) => Ok(()),

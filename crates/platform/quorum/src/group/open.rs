@@ -37,7 +37,8 @@ impl Group {
         let log = wal.log(group);
         let images = ImageStore::open(context, images, log.clone()).map_err(OpenError::State)?;
         let (applied_sender, applied) = watch::channel(0);
-        let machine = Machine::start(context, state, images.clone(), applied_sender).map_err(OpenError::State)?;
+        let machine =
+            Machine::start(context, state, images.clone(), applied_sender).map_err(OpenError::State)?;
         let links = Links {
             peers,
             cluster,

@@ -172,7 +172,11 @@ impl ImageStore {
     }
 
     /// Writes an export to a file and keeps it for further attempts. Blocks.
-    pub(crate) fn spool(&self, position: Position, mut export: Box<dyn Read + Send>) -> io::Result<Arc<Spool>> {
+    pub(crate) fn spool(
+        &self,
+        position: Position,
+        mut export: Box<dyn Read + Send>,
+    ) -> io::Result<Arc<Spool>> {
         let name = format!("out-{:016x}.image", self.context.entropy().id());
         let mut spool = self.create(&name)?;
         let mut buffer = vec![0; COPY_BYTES];

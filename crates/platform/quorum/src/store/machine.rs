@@ -116,9 +116,8 @@ struct Batch {
 impl Batch {
     fn push(&mut self, (entry, responder): EntryResponder<Types>, membership: &StoredMembership) {
         let id = entry.log_id;
-        let position = self
-            .position
-            .get_or_insert_with(|| Position { applied: None, membership: membership.clone() });
+        let position =
+            self.position.get_or_insert_with(|| Position { applied: None, membership: membership.clone() });
         position.applied = Some(id);
         let place = self.take_payload(entry);
         if let Some(responder) = responder {

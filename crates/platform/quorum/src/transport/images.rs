@@ -35,7 +35,8 @@ pub(super) async fn send(
     tracing::info!(peer = link.target, size = spool.size, offset, "sending an image of the state");
     let parts = parts(link.links.context.clone(), header, spool, offset);
     let reply = client.send_image(parts).await.map_err(failed)?.into_inner();
-    let vote = wire::required_vote(reply.ballot).map_err(|e| StreamingError::Unreachable(Unreachable::new(&e)))?;
+    let vote =
+        wire::required_vote(reply.ballot).map_err(|e| StreamingError::Unreachable(Unreachable::new(&e)))?;
     link.links.images.delivered();
     Ok(SnapshotResponse::new(vote))
 }
@@ -45,7 +46,8 @@ async fn spooled(
     position: &Position,
     source: ImageSource,
 ) -> Result<Arc<Spool>, StreamingError<Types>> {
-    let gone = |what: &str| StreamingError::Unreachable(Unreachable::new(&std::io::Error::other(what.to_owned())));
+    let gone =
+        |what: &str| StreamingError::Unreachable(Unreachable::new(&std::io::Error::other(what.to_owned())));
     match source {
         ImageSource::Spool(spool) => Ok(spool),
         ImageSource::None => Err(gone("the engine offered a snapshot without data")),

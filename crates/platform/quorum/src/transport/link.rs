@@ -8,8 +8,8 @@ use std::time::Duration;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
-    VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tonic::{Request, Status};
 
@@ -151,7 +151,8 @@ impl RaftNetworkV2<Types> for Link {
             last: req.last_log_id().map(wire::mark),
             successor: *req.to_node_id(),
         };
-        let reply = self.client()?.transfer(self.request(message, &option)).await.map_err(failed)?.into_inner();
+        let reply =
+            self.client()?.transfer(self.request(message, &option)).await.map_err(failed)?.into_inner();
         if reply.refusal.is_empty() { Ok(Ok(())) } else { Err(unreachable(&reply.refusal)) }
     }
 

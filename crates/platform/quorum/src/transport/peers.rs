@@ -61,6 +61,9 @@ impl Peers {
     fn connect(&self, address: &str) -> Option<Channel> {
         let Inner { context, tls, options, .. } = self.inner.as_ref();
         let made = client::grpc(context, address, tls.clone(), options);
-        made.inspect_err(|e| tracing::error!(error = %e, "a member cannot be reached; correct its peer address")).ok()
+        made.inspect_err(
+            |e| tracing::error!(error = %e, "a member cannot be reached; correct its peer address"),
+        )
+        .ok()
     }
 }

@@ -61,7 +61,10 @@ impl ReplicationService {
 
 #[tonic::async_trait]
 impl Replication for ReplicationService {
-    async fn append(&self, request: Request<proto::AppendRequest>) -> Result<Response<proto::AppendReply>, Status> {
+    async fn append(
+        &self,
+        request: Request<proto::AppendRequest>,
+    ) -> Result<Response<proto::AppendReply>, Status> {
         let message = request.into_inner();
         let group = self.group(message.route)?;
         let rpc = AppendEntriesRequest {
@@ -97,7 +100,8 @@ impl Replication for ReplicationService {
         let message = request.into_inner();
         let group = self.group(message.route)?;
         let from = wire::required_vote(message.from).map_err(invalid)?;
-        let rpc = TransferLeaderRequest::<Types>::new(from, message.successor, message.last.map(wire::log_id));
+        let rpc =
+            TransferLeaderRequest::<Types>::new(from, message.successor, message.last.map(wire::log_id));
         let answer = group.engine().handle_transfer_leader(rpc).await.map_err(|e| stopped(&e))?;
         let refusal = answer.err().map_or_else(String::new, |e| e.to_string());
         Ok(Response::new(proto::TransferReply { refusal }))
@@ -111,7 +115,9 @@ impl Replication for ReplicationService {
         let group = self.group(header.route)?;
         let key = image_key(header).map_err(invalid)?;
         let images = group.images();
-        let offset = blocking(&group, move || images.offset(key)).await?.map_err(|e| Status::internal(e.to_string()))?;
+        let offset = blocking(&group, move || images.offset(key))
+            .await?
+            .map_err(|e| Status::internal(e.to_string()))?;
         Ok(Response::new(proto::ImageOffsetReply { offset }))
     }
 
@@ -142,7 +148,10 @@ impl Replication for ReplicationService {
         Ok(Response::new(proto::ImageReply { ballot: Some(wire::ballot(&answer.vote)) }))
     }
 
-    async fn propose(&self, request: Request<proto::ProposeRequest>) -> Result<Response<proto::ProposeReply>, Status> {
+    async fn propose(
+        &self,
+        request: Request<proto::ProposeRequest>,
+    ) -> Result<Response<proto::ProposeReply>, Status> {
         use proto::propose_reply::Result as R;
         let message = request.into_inner();
         let group = self.group(message.route)?;
@@ -168,7 +177,10 @@ impl Replication for ReplicationService {
         Ok(Response::new(proto::ReadIndexReply { result: Some(result) }))
     }
 
-    async fn change(&self, request: Request<proto::ChangeRequest>) -> Result<Response<proto::ChangeReply>, Status> {
+    async fn change(
+        &self,
+        request: Request<proto::ChangeRequest>,
+    ) -> Result<Response<proto::ChangeReply>, Status> {
         use proto::change_reply::Result as R;
         let message = request.into_inner();
         let group = self.group(message.route)?;
@@ -206,7 +218,10 @@ impl Replication for ReplicationService {
 }
 
 /// The engine trusts that entries follow each other; strangers may not.
-fn consecutive(previous: Option<proto::Mark>, entries: Vec<proto::Entry>) -> Result<Vec<RaftEntry>, Malformed> {
+fn consecutive(
+    previous: Option<proto::Mark>,
+    entries: Vec<proto::Entry>,
+) -> Result<Vec<RaftEntry>, Malformed> {
     let first = previous.map_or(0, |m| m.index.saturating_add(1));
     let check = |(index, message)| match wire::entry(message)? {
         entry if entry.log_id.index() == index => Ok(entry),
@@ -251,6 +266,9 @@ fn stopped(e: &impl std::fmt::Display) -> Status {
     Status::unavailable(format!("this replica has stopped: {e}"))
 }
 
-async fn blocking<T: Send + 'static>(group: &Group, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+async fn blocking<T: Send + 'static>(
+    group: &Group,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
     group.context().blocking(call).await.ok_or_else(|| Status::internal("a storage call panicked"))
 }

@@ -15,7 +15,8 @@ use crate::world::{Replica, World};
 pub(crate) const KEYS: u64 = 3;
 
 pub(crate) async fn run(world: World, replica: Replica, group: Group, context: Context) {
-    let client = Client { id: world.clients.fetch_add(1, Ordering::Relaxed) as u32, world, replica, group, context };
+    let client =
+        Client { id: world.clients.fetch_add(1, Ordering::Relaxed) as u32, world, replica, group, context };
     loop {
         tokio::time::sleep(client.context.entropy().jitter(Duration::from_millis(120))).await;
         if client.world.quiet.load(Ordering::Relaxed) {

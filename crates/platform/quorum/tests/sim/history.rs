@@ -10,8 +10,13 @@ use porcupine_rs::{Model, Operation, check_operations};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     /// The former value, if the reply arrived.
-    Put { value: u64, former: Option<u64> },
-    Get { value: u64 },
+    Put {
+        value: u64,
+        former: Option<u64>,
+    },
+    Get {
+        value: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -133,7 +138,13 @@ mod tests {
     use super::*;
 
     fn record(client: u32, op: Op, called: u64, returned: Option<u64>) -> Record {
-        Record { client, key: 1, op, called: Duration::from_millis(called), returned: returned.map(Duration::from_millis) }
+        Record {
+            client,
+            key: 1,
+            op,
+            called: Duration::from_millis(called),
+            returned: returned.map(Duration::from_millis),
+        }
     }
 
     #[test]

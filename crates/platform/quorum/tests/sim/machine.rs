@@ -33,7 +33,8 @@ impl Registers {
         let mut payload = command.payload.clone();
         let (key, value) = (payload.get_u8(), payload.get_u64());
         let former = self.values.insert(key, value).unwrap_or(0);
-        let fold = |digest: u64, word: u64| (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
+        let fold =
+            |digest: u64, word: u64| (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
         self.digest = [u64::from(key), value, command.index].into_iter().fold(self.digest, fold);
         self.applied = command.index;
         Bytes::copy_from_slice(&former.to_be_bytes())

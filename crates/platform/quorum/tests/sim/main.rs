@@ -4,6 +4,8 @@
 //! `SIM_SEED=7 cargo test -p quorum --test sim one_seed` replays one run; `SIM_SEEDS=5000` widens the
 //! search (`SIM_FROM` says where it begins).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
+
 mod client;
 mod history;
 mod machine;
@@ -40,7 +42,8 @@ fn many_seeds() {
 
 #[test]
 fn one_seed() {
-    let _ = tracing_subscriber::fmt().with_env_filter(env::var("RUST_LOG").unwrap_or("off".into())).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(env::var("RUST_LOG").unwrap_or("off".into())).try_init();
     let outcome = check(number("SIM_SEED", 1));
     println!("{} operations", outcome.operations);
 }

@@ -122,13 +122,15 @@ fn agree(world: &World) -> bool {
     let settled = !leader.changing && leader.applied == leader.last_index;
     let members: Vec<_> = leader.members.iter().filter_map(|m| world.by_id(m.id)).collect();
     let same = members.windows(2).all(|pair| pair[0].registers() == pair[1].registers());
-    let up_to_date = leader.members.iter().all(|m| statuses.iter().any(|s| s.id == m.id && s.applied == leader.applied));
+    let up_to_date =
+        leader.members.iter().all(|m| statuses.iter().any(|s| s.id == m.id && s.applied == leader.applied));
     settled && same && up_to_date && members.len() == leader.members.len()
 }
 
 /// A last look at every register: what was acknowledged must be there.
 fn read_all(world: &World, at: Duration) {
-    let leads = |r: &&Replica| r.group.lock().unwrap().as_ref().is_some_and(|g| g.status().leadership.is_leader);
+    let leads =
+        |r: &&Replica| r.group.lock().unwrap().as_ref().is_some_and(|g| g.status().leadership.is_leader);
     let replica = world.replicas.values().find(leads).expect("a group that agrees has a leader");
     let registers = replica.registers();
     for key in 0..client::KEYS as u8 {

@@ -37,7 +37,13 @@ pub(crate) fn draw(seed: u64, names: &[String], length: Duration) -> Vec<(Durati
     events
 }
 
-fn fault(entropy: &Entropy, names: &[String], from: Duration, to: Duration, events: &mut Vec<(Duration, Event)>) {
+fn fault(
+    entropy: &Entropy,
+    names: &[String],
+    from: Duration,
+    to: Duration,
+    events: &mut Vec<(Duration, Event)>,
+) {
     let pick = || names[entropy.below(names.len() as u64) as usize].clone();
     let (a, b) = (pick(), pick());
     let others = || names.iter().filter(|n| **n != a).cloned();

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kit::Context;
 use kit::client::ClientOptions;
+use kit::disk::Disk;
 use kit::server::Server;
 use kit::task::Cause;
-use kit::Context;
 use quorum::wal::WalOptions;
 use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member};
-use kit::disk::Disk;
 use sim::{SimDisk, SimNode};
 use tonic::service::Routes;
 

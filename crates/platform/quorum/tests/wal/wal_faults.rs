@@ -115,7 +115,8 @@ fn wal_callers_wait_while_too_much_is_queued() {
     run(async {
         let world = World::open(small()).await;
         let log = world.log(1);
-        let mut calls: Vec<_> = (0..8).map(|i| Box::pin(log.append(vec![entry(1, i, 16_000)], |_| ()))).collect();
+        let mut calls: Vec<_> =
+            (0..8).map(|i| Box::pin(log.append(vec![entry(1, i, 16_000)], |_| ()))).collect();
         for call in &mut calls[..4] {
             assert!(futures::poll!(call).is_ready());
         }

@@ -23,14 +23,38 @@ const ENTRY_HEAD: u64 = 41;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Append { group: u64, count: usize, size: usize },
-    Vote { group: u64 },
-    Truncate { group: u64, back: u64 },
-    Purge { group: u64, keep: u64 },
-    PurgeBeyond { group: u64, by: u64 },
-    Commit { group: u64, back: u64 },
-    Remove { group: u64 },
-    Read { group: u64, from: u64, max_bytes: u64 },
+    Append {
+        group: u64,
+        count: usize,
+        size: usize,
+    },
+    Vote {
+        group: u64,
+    },
+    Truncate {
+        group: u64,
+        back: u64,
+    },
+    Purge {
+        group: u64,
+        keep: u64,
+    },
+    PurgeBeyond {
+        group: u64,
+        by: u64,
+    },
+    Commit {
+        group: u64,
+        back: u64,
+    },
+    Remove {
+        group: u64,
+    },
+    Read {
+        group: u64,
+        from: u64,
+        max_bytes: u64,
+    },
     /// Lets the writer run.
     Yield,
     /// Waits until everything is durable.
@@ -40,7 +64,9 @@ enum Op {
     /// The process ends, the machine goes on.
     Kill,
     /// The machine loses power.
-    Crash { seed: u64 },
+    Crash {
+        seed: u64,
+    },
     Fault(Fault),
 }
 
@@ -229,7 +255,8 @@ impl Model {
         match *op {
             Op::Append { group, count, size } => {
                 let next = self.group(group).next();
-                let entries: Vec<_> = (next..).take(count).map(|i| entry(self.term, i, size.max(30))).collect();
+                let entries: Vec<_> =
+                    (next..).take(count).map(|i| entry(self.term, i, size.max(30))).collect();
                 entries.iter().for_each(|e| self.step(Step::Append(group, e.clone())));
                 let (upto, acknowledged) = (self.steps.len(), self.acknowledged.clone());
                 let waiting = self.appended.0.clone();
@@ -302,7 +329,10 @@ impl Model {
     }
 
     /// Begins a call and leaves it waiting: other calls come before its end.
-    async fn begin(&mut self, call: impl Future<Output = Result<(), WalError>> + 'static) -> Result<(), WalError> {
+    async fn begin(
+        &mut self,
+        call: impl Future<Output = Result<(), WalError>> + 'static,
+    ) -> Result<(), WalError> {
         let mut call: Pending = Box::pin(call);
         match futures::poll!(&mut call) {
             std::task::Poll::Pending => {
@@ -350,7 +380,11 @@ impl Model {
     fn compare_states(&self) -> Outcome {
         for group in 0..4 {
             let (state, g) = (self.world.log(group).state(), self.group(group));
-            same(&format!("the state of group {group}"), &(state.purged, state.last, state.vote), &(g.purged, g.last, g.vote))?;
+            same(
+                &format!("the state of group {group}"),
+                &(state.purged, state.last, state.vote),
+                &(g.purged, g.last, g.vote),
+            )?;
         }
         Ok(())
     }
@@ -463,7 +497,10 @@ impl Model {
             {
                 return Err(format!("group {group} has a hint that nobody gave: {committed:?}"));
             }
-            let entries = log.read(0, u64::MAX, u64::MAX).await.map_err(|e| format!("cannot read group {group}: {e}"))?;
+            let entries = log
+                .read(0, u64::MAX, u64::MAX)
+                .await
+                .map_err(|e| format!("cannot read group {group}: {e}"))?;
             let entries = entries.into_iter().map(|e| (e.mark.index, e)).collect();
             found.insert(group, Group { purged: state.purged, last: state.last, vote: state.vote, entries });
         }
@@ -499,7 +536,12 @@ fn play(ops: &[Op], seed: u64, lying: bool) -> Outcome {
 
 fn config(cases: u32) -> Config {
     let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    Config { cases: wanted.unwrap_or(cases), failure_persistence: None, max_shrink_iters: 4000, ..Config::default() }
+    Config {
+        cases: wanted.unwrap_or(cases),
+        failure_persistence: None,
+        max_shrink_iters: 4000,
+        ..Config::default()
+    }
 }
 
 proptest! {
@@ -526,5 +568,8 @@ fn wal_model_catches_a_disk_that_lies_about_syncs() {
         play(&ops, seed, true).err()
     });
     let why = caught.expect("forty runs on a lying disk and nothing was missed");
-    assert!(why.contains("no continuation of what was acknowledged") || why.contains("does not open"), "{why}");
+    assert!(
+        why.contains("no continuation of what was acknowledged") || why.contains("does not open"),
+        "{why}"
+    );
 }

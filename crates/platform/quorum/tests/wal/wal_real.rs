@@ -11,7 +11,11 @@ fn options() -> WalOptions {
 
 #[test]
 fn wal_on_a_real_disk_keeps_what_many_tasks_append_while_others_read() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let dir = tempfile::tempdir().expect("a directory");
     runtime.block_on(async {
         let context = Context::real();

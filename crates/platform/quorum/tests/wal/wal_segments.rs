@@ -123,7 +123,8 @@ fn wal_entries_read_the_same_from_memory_and_from_the_disk() {
     run(async {
         let mut world = World::open(small()).await;
         let log = world.log(1);
-        let entries: Vec<_> = (0..120).map(|i| entry(1, i, usize::try_from(30 + i * 7 % 1500).unwrap())).collect();
+        let entries: Vec<_> =
+            (0..120).map(|i| entry(1, i, usize::try_from(30 + i * 7 % 1500).unwrap())).collect();
         for chunk in entries.chunks(3) {
             append(&log, chunk.to_vec()).await.expect("durable");
             fill(&world.log(2), 1, 100).await;

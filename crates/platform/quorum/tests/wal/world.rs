@@ -105,7 +105,9 @@ impl World {
     }
 
     pub(crate) fn files(&self, extension: &str) -> Vec<PathBuf> {
-        let is_one = |path: &PathBuf| path.parent() == Some(Path::new(DIR)) && path.extension().is_some_and(|e| e == extension);
+        let is_one = |path: &PathBuf| {
+            path.parent() == Some(Path::new(DIR)) && path.extension().is_some_and(|e| e == extension)
+        };
         self.disk.files().into_keys().filter(is_one).collect()
     }
 
