@@ -206,7 +206,8 @@ impl Config {
         }
         for member in &self.initial_members {
             if !is_address(&member.peer) {
-                problems.push(format!("initial_members: {:?} is not an address: write host:port", member.peer));
+                problems
+                    .push(format!("initial_members: {:?} is not an address: write host:port", member.peer));
             }
         }
         let own = self.as_founder();
@@ -227,7 +228,8 @@ impl Config {
 
     fn check_addresses(&self, problems: &mut Vec<String>) {
         if !is_address(&self.peer.advertise) {
-            problems.push(format!("peer.advertise {:?} is not an address: write host:port", self.peer.advertise));
+            problems
+                .push(format!("peer.advertise {:?} is not an address: write host:port", self.peer.advertise));
         }
         for url in &self.client.advertise {
             if address_of_url(url).is_none() {
@@ -235,9 +237,12 @@ impl Config {
             }
         }
         if self.client.advertise.is_empty() {
-            problems.push("client.advertise is empty, so that no client would find this member: add a URL".into());
+            problems.push(
+                "client.advertise is empty, so that no client would find this member: add a URL".into(),
+            );
         }
-        let lists = [("client", &self.client.allow), ("peer", &self.peer.allow), ("admin", &self.admin.allow)];
+        let lists =
+            [("client", &self.client.allow), ("peer", &self.peer.allow), ("admin", &self.admin.allow)];
         for (table, _) in lists.into_iter().filter(|(_, list)| list.is_empty()) {
             problems.push(format!("{table}.allow is empty, so that nobody would be let in: add a pattern"));
         }
@@ -253,7 +258,9 @@ impl Config {
             );
         }
         if election > Duration::from_secs(50) {
-            problems.push("raft.election is above 50s, which would leave the cluster without a leader: lower it".into());
+            problems.push(
+                "raft.election is above 50s, which would leave the cluster without a leader: lower it".into(),
+            );
         }
     }
 
@@ -329,8 +336,16 @@ mod tests {
     #[test]
     fn every_contradiction_is_named_with_its_cure() {
         for (from, to, part) in [
-            ("name = \"node01\"\n        data", "name = \"node02\"\n        data", "does not name \"node02\""),
-            ("10.60.0.11:2380\"\n        [client]", "10.60.0.12:2380\"\n        [client]", "make them the same"),
+            (
+                "name = \"node01\"\n        data",
+                "name = \"node02\"\n        data",
+                "does not name \"node02\"",
+            ),
+            (
+                "10.60.0.11:2380\"\n        [client]",
+                "10.60.0.12:2380\"\n        [client]",
+                "make them the same",
+            ),
             ("https://10.60.0.11:2379", "10.60.0.11:2379", "write https://host:port"),
             ("[\"operator/*\", \"node/*/*\"]", "[]", "client.allow is empty"),
             ("[tls]", "[raft]\nelection = \"200ms\"\n[tls]", "five times raft.heartbeat"),

@@ -33,7 +33,10 @@ pub(crate) fn router(api: &Api) -> Router {
         .into_axum_router();
     let plain = Router::new()
         .route("/health", get(health))
-        .route("/version", get(async || Json(Version { etcdserver: ETCD_VERSION, etcdcluster: ETCD_CLUSTER_VERSION })))
+        .route(
+            "/version",
+            get(async || Json(Version { etcdserver: ETCD_VERSION, etcdcluster: ETCD_CLUSTER_VERSION })),
+        )
         .with_state(api.clone());
     grpc.layer(map_response(in_grpcs_words)).merge(plain)
 }

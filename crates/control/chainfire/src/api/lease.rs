@@ -71,7 +71,8 @@ impl Lease for Api {
         &self,
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
-        self.unary("LeaseTimeToLive", OnLearner::Refuse, request, |message| self.serve_time_to_live(message)).await
+        self.unary("LeaseTimeToLive", OnLearner::Refuse, request, |message| self.serve_time_to_live(message))
+            .await
     }
 
     async fn lease_leases(
@@ -107,7 +108,9 @@ impl Api {
 
     async fn serve_revoke(&self, request: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Rejection> {
         let command = Operation::LeaseRevoke(LeaseRevoke { id: request.id, epoch: 0 });
-        let Outcome::LeaseRevoke(mut response) = self.propose(command).await? else { return Err(unexpected()) };
+        let Outcome::LeaseRevoke(mut response) = self.propose(command).await? else {
+            return Err(unexpected());
+        };
         self.stamp(&mut response.header);
         Ok(response)
     }

@@ -54,7 +54,8 @@ impl Maintenance for Api {
         &self,
         request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
-        self.unary("MoveLeader", OnLearner::Refuse, request, |message| self.serve_move(message.target_id)).await
+        self.unary("MoveLeader", OnLearner::Refuse, request, |message| self.serve_move(message.target_id))
+            .await
     }
 }
 

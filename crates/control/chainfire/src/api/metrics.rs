@@ -51,7 +51,11 @@ impl ApiMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Result<Self, MetricsError> {
         let this = Self::default();
         metrics.register("request_seconds", "Time to answer, by method", this.seconds.clone())?;
-        metrics.register("request_failures", "Requests refused, by method and gRPC code", this.failures.clone())?;
+        metrics.register(
+            "request_failures",
+            "Requests refused, by method and gRPC code",
+            this.failures.clone(),
+        )?;
         metrics.register("watch_streams", "Open watch streams", this.streams.clone())?;
         metrics.register("watchers", "Watchers on all streams", this.watchers.clone())?;
         Ok(this)

@@ -244,7 +244,11 @@ fn new_watcher(create: WatchCreateRequest) -> NewWatcher {
         id: create.watch_id,
         puts: !filters.contains(&FilterType::Noput),
         deletions: !filters.contains(&FilterType::Nodelete),
-        options: Options { prev_kv: create.prev_kv, progress: create.progress_notify, fragment: create.fragment },
+        options: Options {
+            prev_kv: create.prev_kv,
+            progress: create.progress_notify,
+            fragment: create.fragment,
+        },
     }
 }
 
@@ -295,14 +299,20 @@ mod tests {
 
     #[test]
     fn a_response_is_split_between_events_and_only_the_last_part_says_it_is_the_last() {
-        let kv = |n: u8| mvccpb::KeyValue { key: vec![n].into(), value: vec![0; 100].into(), ..Default::default() };
+        let kv = |n: u8| mvccpb::KeyValue {
+            key: vec![n].into(),
+            value: vec![0; 100].into(),
+            ..Default::default()
+        };
         let events: Vec<_> =
             (0..10).map(|n| mvccpb::Event { kv: Some(kv(n)), ..Default::default() }).collect();
         let whole = WatchResponse { watch_id: 7, events: events.clone(), ..Default::default() };
         assert_eq!(split(whole.clone(), 1 << 20), vec![whole.clone()]);
         for limit in [1, 250, 400] {
             let parts = split(whole.clone(), limit);
-            assert!(parts.iter().all(|p| p.watch_id == 7 && (p.events.len() == 1 || p.encoded_len() <= limit)));
+            assert!(
+                parts.iter().all(|p| p.watch_id == 7 && (p.events.len() == 1 || p.encoded_len() <= limit))
+            );
             let last = parts.len() - 1;
             assert!(parts.iter().enumerate().all(|(i, part)| part.fragment == (i < last)));
             assert_eq!(parts.into_iter().flat_map(|part| part.events).collect::<Vec<_>>(), events);

@@ -95,10 +95,9 @@ impl Rejection {
             Self::TransferTimedOut => {
                 (Unknown, "etcdserver: request timed out, leader transfer took too long")
             }
-            Self::AppliedTooLate => (
-                Unavailable,
-                "etcdserver: request timed out, waiting for the applied index took too long",
-            ),
+            Self::AppliedTooLate => {
+                (Unavailable, "etcdserver: request timed out, waiting for the applied index took too long")
+            }
             Self::Unhealthy => (Unavailable, "etcdserver: unhealthy cluster"),
             Self::NotForLearners => (Unavailable, "etcdserver: rpc not supported for learner"),
             Self::BadTransferee => (FailedPrecondition, "etcdserver: bad leader transferee"),

@@ -112,7 +112,8 @@ impl Core {
     /// Up to `limit` leases whose time is over, the longest over first. Each is given again only if it is
     /// still there after a while.
     pub(crate) fn expired(&mut self, limit: usize, now: Instant) -> Vec<i64> {
-        let ids: Vec<i64> = self.due.iter().take(limit).take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
+        let ids: Vec<i64> =
+            self.due.iter().take(limit).take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
         for id in &ids {
             if let Some(held) = self.held.get_mut(id) {
                 self.due.remove(&(held.due, *id));

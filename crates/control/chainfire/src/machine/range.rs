@@ -139,7 +139,9 @@ fn wanted(request: &RangeRequest) -> usize {
 }
 
 fn is_filtered(r: &RangeRequest) -> bool {
-    [r.min_mod_revision, r.max_mod_revision, r.min_create_revision, r.max_create_revision].iter().any(|b| *b != 0)
+    [r.min_mod_revision, r.max_mod_revision, r.min_create_revision, r.max_create_revision]
+        .iter()
+        .any(|b| *b != 0)
 }
 
 fn passes(request: &RangeRequest, found: &Found) -> bool {

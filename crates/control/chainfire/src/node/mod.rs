@@ -162,11 +162,16 @@ pub async fn build(
     let machine = Machine::new(store.clone(), lessor.clone());
     let group = host.open_group(group_config(config, member), machine).await?;
     peers.open(&group);
-    tracing::info!(name = config.name, cluster = format_args!("{cluster:x}"), member = format_args!("{member:x}"), "member");
+    tracing::info!(
+        name = config.name,
+        cluster = format_args!("{cluster:x}"),
+        member = format_args!("{member:x}"),
+        "member"
+    );
     let hub = Hub::new(&store);
     start_tasks(context, config, &store, &hub, &group, &lessor);
     report(&observers, &store, &group, &host)?;
-    let api = api(context, config, cluster, &store, &hub, &group, &observers)?;
+    let api = api(context, config, &store, &hub, &group, &observers)?;
     let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
     Ok(Node { client, group, store })
 }
@@ -215,7 +220,8 @@ fn group_config(config: &Config, id: u64) -> GroupConfig {
         peer_addresses: vec![m.peer.clone()],
         client_addresses: Vec::new(),
     };
-    let bootstrap = if config.join { Vec::new() } else { config.initial_members.iter().map(founder).collect() };
+    let bootstrap =
+        if config.join { Vec::new() } else { config.initial_members.iter().map(founder).collect() };
     let member = Member {
         id,
         name: config.name.clone(),
@@ -279,7 +285,11 @@ fn spawn_storage(context: &Context, task: impl Future<Output = Result<(), StoreE
 }
 
 fn report(observers: &Observers, store: &Arc<Store>, group: &Group, host: &Host) -> Result<(), StartError> {
-    observers.metrics.collect(ReplicaCollector { store: store.clone(), group: group.clone(), host: host.clone() });
+    observers.metrics.collect(ReplicaCollector {
+        store: store.clone(),
+        group: group.clone(),
+        host: host.clone(),
+    });
     let leadership = group.leadership();
     observers.health.probe("leader", Kind::Ready, move || match leadership.borrow().leader {
         Some(_) => Ok(()),
@@ -295,7 +305,6 @@ fn report(observers: &Observers, store: &Arc<Store>, group: &Group, host: &Host)
 fn api(
     context: &Context,
     config: &Config,
-    cluster: u64,
     store: &Arc<Store>,
     hub: &Arc<Hub>,
     group: &Group,
@@ -307,7 +316,7 @@ fn api(
         store: store.clone(),
         hub: hub.clone(),
         group: group.clone(),
-        cluster,
+        cluster: cluster_id(&config.cluster_token),
         limits: config.limits.clone(),
         // etcd's: one and a half elections, in whole seconds.
         shortest_lease: i64::try_from((election * 3 / 2).as_millis().div_ceil(1000)).unwrap_or(i64::MAX),

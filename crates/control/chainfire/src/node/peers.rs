@@ -49,7 +49,10 @@ impl Peers for PeerService {
     async fn members(&self, request: Request<MembersRequest>) -> Result<Response<MembersResponse>, Status> {
         let asked = request.into_inner().cluster;
         if asked != self.cluster {
-            let text = format!("this member belongs to cluster {:x}, not {asked:x}; check cluster_token", self.cluster);
+            let text = format!(
+                "this member belongs to cluster {:x}, not {asked:x}; check cluster_token",
+                self.cluster
+            );
             return Err(Status::failed_precondition(text));
         }
         let group = self.group.get().ok_or_else(|| Status::unavailable("this member is starting"))?;
@@ -87,7 +90,9 @@ pub(crate) async fn find_self(
                         );
                     }
                 }
-                Err(status) => tracing::info!(asked = address, error = status.message(), "cannot ask who I am"),
+                Err(status) => {
+                    tracing::info!(asked = address, error = status.message(), "cannot ask who I am");
+                }
             }
         }
         tokio::time::sleep(backoff.next_delay()).await;

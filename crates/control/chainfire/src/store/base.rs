@@ -165,7 +165,9 @@ fn prepare(database: &Database) -> Result<(), StoreError> {
         let mut meta = txn.open_table(META)?;
         let found = match meta.get("format")? {
             None => None,
-            Some(row) => Some(u32::from_be_bytes(row.value().try_into().map_err(|_| StoreError::Row("meta"))?)),
+            Some(row) => {
+                Some(u32::from_be_bytes(row.value().try_into().map_err(|_| StoreError::Row("meta"))?))
+            }
         };
         match found {
             Some(found) if found > FORMAT => return Err(StoreError::Format { found, known: FORMAT }),

@@ -17,7 +17,9 @@ pub enum StoreError {
         source: redb::DatabaseError,
     },
     /// A row that this version did not write.
-    #[error("the table `{0}` has a damaged row; restore this member from the others: remove it and add it anew")]
+    #[error(
+        "the table `{0}` has a damaged row; restore this member from the others: remove it and add it anew"
+    )]
     Row(&'static str),
     /// Written by a later version.
     #[error("the store has format {found}, this version reads up to {known}; run the version that wrote it")]

@@ -39,18 +39,18 @@ use recent::Recent;
 
 use crate::proto::internal::LeaseGrant;
 
+pub(crate) use base::FORMAT;
 pub use base::State;
 pub use error::StoreError;
 pub use event::Event;
 pub use image::Image;
-pub(crate) use base::FORMAT;
 pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
 pub use revision::Revision;
 pub use slice::Budget;
 pub use span::Span;
 pub use transaction::{Batch, Transaction};
-pub use view::View;
 pub(crate) use view::Found;
+pub use view::View;
 
 /// Sizes of a store.
 #[derive(Clone, Copy, Debug)]

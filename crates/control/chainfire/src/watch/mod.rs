@@ -18,5 +18,5 @@ mod tests;
 
 pub use hub::Hub;
 pub(crate) use hub::run;
-pub(crate) use session::{Content, NewWatcher, Notice, Options, Session};
 pub use session::SessionLimits;
+pub(crate) use session::{Content, NewWatcher, Notice, Options, Session};

@@ -34,8 +34,17 @@ enum Step {
     /// The store is replaced by an image, as on a replica that was far behind.
     Image,
     Dispatch,
-    Create { stream: usize, key: usize, end: Option<usize>, start: i64, filters: (bool, bool) },
-    Cancel { stream: usize, nth: usize },
+    Create {
+        stream: usize,
+        key: usize,
+        end: Option<usize>,
+        start: i64,
+        filters: (bool, bool),
+    },
+    Cancel {
+        stream: usize,
+        nth: usize,
+    },
     RequestProgress(usize),
     LookAround(usize),
     /// The client takes so many responses.
@@ -45,7 +54,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let key = 0..KEYS.len();
     let stream = 0..STREAMS;
-    let create = (stream.clone(), key.clone(), prop::option::of(key.clone()), 0..30i64, any::<(bool, bool)>());
+    let create =
+        (stream.clone(), key.clone(), prop::option::of(key.clone()), 0..30i64, any::<(bool, bool)>());
     prop_oneof![
         10 => key.clone().prop_map(Step::Put),
         3 => key.clone().prop_map(Step::Delete),
@@ -115,7 +125,8 @@ struct World {
 impl World {
     fn new(buffered_bytes: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), StoreOptions { flush_bytes: 8 << 10, ..Default::default() }).unwrap();
+        let store =
+            Store::open(dir.path(), StoreOptions { flush_bytes: 8 << 10, ..Default::default() }).unwrap();
         let machine = Machine::new(store.clone(), Arc::new(Lessor::default()));
         let hub = Hub::new(&store);
         let limits = SessionLimits { watchers: 100, buffered_bytes };
@@ -186,7 +197,9 @@ impl World {
                 self.store.import(&mut image, &Bytes::from_static(b"p")).unwrap();
             }
             Step::Dispatch => drop(self.hub.dispatch(&self.store).unwrap()),
-            Step::Create { stream, key, end, start, filters } => self.create(stream, key, end, start, filters),
+            Step::Create { stream, key, end, start, filters } => {
+                self.create(stream, key, end, start, filters);
+            }
             Step::Cancel { stream, nth } => {
                 let ids: Vec<i64> = self.clients[stream].keys().copied().collect();
                 if let Some(id) = ids.get(nth) {
@@ -195,7 +208,7 @@ impl World {
             }
             Step::RequestProgress(stream) => self.sessions[stream].request_progress(),
             Step::LookAround(stream) => self.sessions[stream].look_around(),
-            Step::Take(stream, n) => (0..n).for_each(|_| drop(self.take(stream))),
+            Step::Take(stream, n) => (0..n).for_each(|_| _ = self.take(stream)),
         }
     }
 
@@ -225,7 +238,10 @@ impl World {
                 let client = clients.get_mut(&notice.id).unwrap();
                 client.ended = true;
                 let next = client.expects(history).nth(client.got.len()).map(|change| change.0);
-                assert!(next.is_none_or(|next| next < revision) || client.start < revision, "{next:?} {revision}");
+                assert!(
+                    next.is_none_or(|next| next < revision) || client.start < revision,
+                    "{next:?} {revision}"
+                );
                 assert!(revision <= self.compacted);
             }
             Content::Events(events, _) => {

@@ -35,8 +35,12 @@ async fn health_and_version_are_as_etcds() {
 async fn garbage_ends_its_own_connection_and_nothing_else() {
     let world = World::new().await;
     let mut client = world.client().await;
-    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"GARBAGE\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", &[0; 64]]
-    {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+        b"GARBAGE\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+        &[0; 64],
+    ] {
         let answer = talk(&world, garbage).await;
         assert!(!answer.contains(" 200 "), "{answer}");
         client.put("k", "v", None).await.unwrap();

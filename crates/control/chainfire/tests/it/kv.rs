@@ -1,7 +1,8 @@
 //! Keys and transactions.
 
 use etcd_client::{
-    Compare, CompareOp, CompactionOptions, DeleteOptions, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
+    CompactionOptions, Compare, CompareOp, DeleteOptions, GetOptions, PutOptions, SortOrder, SortTarget, Txn,
+    TxnOp,
 };
 use tonic::Code;
 
@@ -56,10 +57,16 @@ async fn a_transaction_happens_as_a_whole() {
     let world = World::new().await;
     let mut client = world.client().await;
     client.put("k", "v", None).await.unwrap();
-    let inner = Txn::new().when([Compare::value("k", CompareOp::Equal, "v")]).and_then([TxnOp::put("i", "1", None)]);
+    let inner =
+        Txn::new().when([Compare::value("k", CompareOp::Equal, "v")]).and_then([TxnOp::put("i", "1", None)]);
     let txn = Txn::new()
         .when([Compare::version("k", CompareOp::Equal, 1), Compare::lease("k", CompareOp::Equal, 0)])
-        .and_then([TxnOp::put("k2", "v2", None), TxnOp::get("k2", None), TxnOp::txn(inner), TxnOp::delete("k", None)])
+        .and_then([
+            TxnOp::put("k2", "v2", None),
+            TxnOp::get("k2", None),
+            TxnOp::txn(inner),
+            TxnOp::delete("k", None),
+        ])
         .or_else([TxnOp::get("k", None)]);
     let response = client.txn(txn.clone()).await.unwrap();
     assert!(response.succeeded());

@@ -70,7 +70,9 @@ async fn figures_are_there_to_be_scraped() {
     let mut client = world.client().await;
     client.put("k", "v", None).await.unwrap();
     let (_, text) = world.metrics.encode(None).unwrap();
-    for line in ["chainfire_revision 2", "chainfire_is_leader 1", "chainfire_request_seconds_count{method=\"Put\"} 1"] {
+    for line in
+        ["chainfire_revision 2", "chainfire_is_leader 1", "chainfire_request_seconds_count{method=\"Put\"} 1"]
+    {
         assert!(text.lines().any(|l| l == line), "{line} is missing:\n{text}");
     }
 }

@@ -42,7 +42,11 @@ impl Stream {
     }
 
     async fn next(&mut self) -> WatchResponse {
-        timeout(SOON, self.responses.message()).await.expect("a response").unwrap().expect("the stream goes on")
+        timeout(SOON, self.responses.message())
+            .await
+            .expect("a response")
+            .unwrap()
+            .expect("the stream goes on")
     }
 
     async fn events(&mut self, count: usize) -> Vec<(i64, String)> {

@@ -279,7 +279,8 @@ impl Model {
             Op::Truncate { group, back } => self.truncate(group, back).await,
             Op::Purge { group, keep } => {
                 let g = self.group(group);
-                let upto = g.entries.values().map(|e| e.mark).rev().nth(usize::try_from(keep).unwrap());
+                let upto =
+                    g.entries.values().map(|e| e.mark).rev().nth(usize::try_from(keep).expect("small"));
                 match upto {
                     Some(upto) => self.purge(group, upto).await,
                     None => Ok(()),
@@ -442,7 +443,7 @@ impl Model {
     /// Opens the log, sometimes with a power cut in the middle of it, and looks at what is there.
     async fn reopen(&mut self, seed: u64) -> Outcome {
         self.world.disk.set_capacity(None);
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             self.world.disk.cut_power_at(1 + seed / 3 % 12);
             // It may open, and lose power while it makes its next segment.
             let _ = self.world.start().await;

@@ -332,7 +332,8 @@ fn a_damaged_image_is_refused_and_changes_nothing() {
     check(&mut target, &longer, "an image with something after it");
     target.machine.import(&mut image.as_slice(), &Replica::position(1)).unwrap();
     assert_eq!(target.store.view().head(), 201);
-    let names: Vec<_> = std::fs::read_dir(target.dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        std::fs::read_dir(target.dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(names, ["store.redb"]);
 }
 

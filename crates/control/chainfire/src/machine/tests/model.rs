@@ -80,7 +80,12 @@ impl Model {
                     return Err(Refusal::LeaseExists);
                 }
                 self.leases.insert(id, ttl);
-                Outcome::LeaseGrant(LeaseGrantResponse { header: header(self.revision), id, ttl, error: "".into() })
+                Outcome::LeaseGrant(LeaseGrantResponse {
+                    header: header(self.revision),
+                    id,
+                    ttl,
+                    error: "".into(),
+                })
             }
             Operation::LeaseRevoke(LeaseRevoke { id, epoch }) => {
                 if epoch != 0 && epoch != self.epoch {
