@@ -227,7 +227,7 @@ mod tests {
         let forged = SegmentHeader { salt: 78, ..SEGMENT };
         assert_eq!(FrameHeader::decode(&segment, BLOCK, &older), None);
         assert_eq!(FrameHeader::decode(&segment, BLOCK, &forged), None);
-        let mut moved = segment.clone();
+        let mut moved = segment;
         moved.splice(BLOCK..BLOCK, [0; ALIGN]);
         assert_eq!(FrameHeader::decode(&moved, BLOCK + ALIGN, &SEGMENT), None);
     }

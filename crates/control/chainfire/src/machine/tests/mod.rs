@@ -109,6 +109,8 @@ impl Replica {
         next.apply(self.log.iter().take(1).map(|c| super::command::decode(0, c.clone()).unwrap()).collect());
         next.machine.import(&mut image.as_slice(), &Self::position(self.log.len())).unwrap();
         assert_eq!(next.store.position(), Some(Self::position(self.log.len())));
+        // As the hub does when it has caught up with the new era.
+        next.store.set_dispatched(next.store.view().head());
         Self { log: self.log, replies: self.replies, ..next }
     }
 }
