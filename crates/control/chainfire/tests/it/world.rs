@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
@@ -66,16 +65,18 @@ impl World {
         Self { node, metrics, config, context: Life(context), dir }
     }
 
-    /// Stops the member in order and starts it again.
+    /// Stops the member in order and starts it again, on a copy of its files: threads of the first life may
+    /// still hold on to the originals for a moment, which a process of its own could not.
     pub(crate) async fn restart(self) -> Self {
-        let Self { node, metrics, config, context, dir } = self;
+        let Self { node, metrics, mut config, context, dir } = self;
         context.0.tasks().stop();
         let (_, left) = context.0.tasks().wait(SOON).await;
         assert_eq!(left, 0, "tasks that did not end");
-        let held = Arc::downgrade(node.store());
         drop((node, metrics));
-        eventually("the old life lets go of the store", async || held.strong_count() == 0).await;
-        Self::start(dir, config).await
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(dir.path(), copy.path());
+        config.data_dir = copy.path().to_owned();
+        Self::start(copy, config).await
     }
 
     /// Where the member keeps its files.
@@ -89,6 +90,20 @@ impl World {
 
     pub(crate) async fn client(&self) -> Client {
         Client::connect([format!("http://{}", self.address())], None).await.unwrap()
+    }
+}
+
+/// Copies a directory. A draft that is renamed or removed meanwhile is not part of it.
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_files(&entry.path(), &target);
+        } else if let Err(e) = std::fs::copy(entry.path(), target) {
+            assert_eq!(e.kind(), std::io::ErrorKind::NotFound, "{e}");
+        }
     }
 }
 
