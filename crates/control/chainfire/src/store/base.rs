@@ -1,4 +1,4 @@
-//! The part of the store that rests on disk: five tables of one redb file, seen as one snapshot.
+//! The part of the store that rests on disk: seven tables of one redb file, seen as one snapshot.
 //!
 //! | table | key → row |
 //! |---|---|
@@ -7,17 +7,21 @@
 //! | `history` | key, revision → whether it was a deletion |
 //! | `leases` | id → time to live in seconds |
 //! | `attached` | lease, key → nothing |
+//! | `records` | name → what replicas agree on besides keys: opaque here |
 //! | `meta` | `state`, `scrubbed`, `used`, `format` |
 //!
 //! A value is stored once, under its revision. A snapshot is shared by all readers until the next
 //! one replaces it, so that a read opens neither transaction nor table.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition,
+};
 
 use super::codec::{Reader, Writer};
 use super::error::StoreError;
@@ -30,10 +34,12 @@ pub(crate) const EVENTS: TableDefinition<'_, &[u8; ENCODED], &[u8]> = TableDefin
 pub(crate) const HISTORY: TableDefinition<'_, KeyAt, u8> = TableDefinition::new("history");
 pub(crate) const LEASES: TableDefinition<'_, i64, i64> = TableDefinition::new("leases");
 pub(crate) const ATTACHED: TableDefinition<'_, (i64, &[u8]), ()> = TableDefinition::new("attached");
+pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// The highest format that this version reads, and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
+/// Format 2 added `records`.
+pub(crate) const FORMAT: u32 = 2;
 /// Revisions of one key that are read in a row before it is cheaper to search.
 const PATIENCE: usize = 16;
 
@@ -145,6 +151,7 @@ pub(crate) struct Base {
     history: ReadOnlyTable<KeyAt, u8>,
     pub(crate) leases: ReadOnlyTable<i64, i64>,
     attached: ReadOnlyTable<(i64, &'static [u8]), ()>,
+    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     /// Declared last, so that the file is closed after its readers.
     database: Arc<Database>,
 }
@@ -171,20 +178,26 @@ fn prepare(database: &Database) -> Result<(), StoreError> {
         };
         match found {
             Some(found) if found > FORMAT => return Err(StoreError::Format { found, known: FORMAT }),
-            Some(_) => return Ok(()),
-            None => {}
+            Some(FORMAT) => return Ok(()),
+            Some(_) => {}
+            None => first_rows(&mut meta)?,
         }
         meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
-        meta.insert("state", State::empty().encode().as_slice())?;
-        meta.insert("scrubbed", 0i64.to_be_bytes().as_slice())?;
-        meta.insert("used", 0u64.to_be_bytes().as_slice())?;
         txn.open_table(CURRENT)?;
         txn.open_table(EVENTS)?;
         txn.open_table(HISTORY)?;
         txn.open_table(LEASES)?;
         txn.open_table(ATTACHED)?;
+        txn.open_table(RECORDS)?;
     }
     txn.commit()?;
+    Ok(())
+}
+
+fn first_rows(meta: &mut Table<'_, &'static str, &'static [u8]>) -> Result<(), StoreError> {
+    meta.insert("state", State::empty().encode().as_slice())?;
+    meta.insert("scrubbed", 0i64.to_be_bytes().as_slice())?;
+    meta.insert("used", 0u64.to_be_bytes().as_slice())?;
     Ok(())
 }
 
@@ -207,6 +220,7 @@ impl Base {
             history: txn.open_table(HISTORY)?,
             leases: txn.open_table(LEASES)?,
             attached: txn.open_table(ATTACHED)?,
+            records: txn.open_table(RECORDS)?,
             database: database.clone(),
         })
     }
@@ -280,6 +294,24 @@ impl Base {
             }
         }
         Ok(())
+    }
+
+    /// A record.
+    pub(crate) fn record(&self, name: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.records.get(name)?.map(|row| Bytes::copy_from_slice(row.value())))
+    }
+
+    /// The records whose names begin so.
+    pub(crate) fn records(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, StoreError> {
+        let mut records = BTreeMap::new();
+        for row in self.records.range(prefix..)? {
+            let (name, record) = row?;
+            if !name.value().starts_with(prefix) {
+                break;
+            }
+            records.insert(Bytes::copy_from_slice(name.value()), Bytes::copy_from_slice(record.value()));
+        }
+        Ok(records)
     }
 
     /// The keys attached to a lease.

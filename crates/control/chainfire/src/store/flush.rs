@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering;
 use redb::{Durability, ReadableTable, WriteTransaction};
 
 use super::Store;
-use super::base::{ATTACHED, Base, CURRENT, DELETED, EVENTS, HISTORY, KeyAt, LEASES, META, PUT, State};
+use super::base::{
+    ATTACHED, Base, CURRENT, DELETED, EVENTS, HISTORY, KeyAt, LEASES, META, PUT, RECORDS, State,
+};
 use super::error::StoreError;
 use super::recent::{Changes, Recent};
 use super::revision::ENCODED;
@@ -131,6 +133,7 @@ pub(super) fn write_changes(txn: &WriteTransaction, changes: &Changes) -> Result
     }
     written += write_current(txn, changes)?;
     write_leases(txn, changes)?;
+    written += write_records(txn, changes)?;
     Ok(written)
 }
 
@@ -149,6 +152,23 @@ fn write_current(txn: &WriteTransaction, changes: &Changes) -> Result<i64, Store
         old += replaced.map_or(0, |replaced| event.key.len() + replaced.value().len());
     }
     Ok(i64::try_from(new).unwrap_or(i64::MAX) - i64::try_from(old).unwrap_or(i64::MAX))
+}
+
+fn write_records(txn: &WriteTransaction, changes: &Changes) -> Result<i64, StoreError> {
+    let mut records = txn.open_table(RECORDS)?;
+    let mut grown = 0;
+    for (name, record) in &changes.records {
+        let weight = |length: usize| i64::try_from(name.len() + length).unwrap_or(i64::MAX);
+        let replaced = match record {
+            Some(record) => {
+                grown += weight(record.len());
+                records.insert(name.as_ref(), record.as_ref())?
+            }
+            None => records.remove(name.as_ref())?,
+        };
+        grown -= replaced.map_or(0, |old| weight(old.value().len()));
+    }
+    Ok(grown)
 }
 
 fn write_leases(txn: &WriteTransaction, changes: &Changes) -> Result<(), StoreError> {

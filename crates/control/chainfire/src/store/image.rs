@@ -14,6 +14,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -25,11 +26,14 @@ use super::slice::Budget;
 use super::view::View;
 use super::{Store, export_leases};
 use crate::proto::internal::image_record::Record;
-use crate::proto::internal::{ImageEnd, ImageEvent, ImageHeader, ImagePart, ImageRecord, LeaseGrant};
+use crate::proto::internal::{
+    ImageEnd, ImageEntry, ImageEvent, ImageHeader, ImagePart, ImageRecord, LeaseGrant,
+};
 
 pub(super) const MAGIC: &[u8; 16] = b"chainfire image\n";
-/// The highest format that this version reads, and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
+/// The highest format that this version reads. Format 2 added records; without any, format 1 is written,
+/// which the version before reads, too.
+pub(crate) const FORMAT: u32 = 2;
 pub(super) const BLOCK: usize = 512;
 /// Bytes of the hash that ends an image.
 pub(crate) const HASH: usize = 32;
@@ -43,6 +47,7 @@ pub struct Image {
     view: View,
     state: State,
     leases: Vec<LeaseGrant>,
+    records: Vec<(Bytes, Bytes)>,
     stage: Stage,
     end: ImageEnd,
     hash: Sha256,
@@ -54,6 +59,7 @@ pub struct Image {
 enum Stage {
     Header,
     Leases(usize),
+    Records,
     Events(i64),
     Tail,
     Done,
@@ -68,6 +74,7 @@ impl Store {
             view,
             state,
             leases,
+            records: Vec::new(),
             stage: Stage::Header,
             end: ImageEnd::default(),
             hash: Sha256::new(),
@@ -102,6 +109,8 @@ impl Image {
         match self.stage {
             Stage::Header => {
                 self.ready.extend_from_slice(MAGIC);
+                // Reversed, to be taken off the end.
+                self.records = self.view.records([])?.into_iter().rev().collect();
                 let header = self.header();
                 self.record(Record::Header(header));
                 self.stage = Stage::Leases(0);
@@ -110,15 +119,21 @@ impl Image {
                 let to = self.leases.len().min(from + LEASES_A_PART);
                 let leases = self.leases[from..to].to_vec();
                 self.end.leases += leases.len() as u64;
-                self.record(Record::Part(ImagePart { leases, events: Vec::new() }));
-                self.stage = if to < self.leases.len() { Stage::Leases(to) } else { Stage::Events(0) };
+                self.record(Record::Part(ImagePart { leases, ..Default::default() }));
+                self.stage = if to < self.leases.len() { Stage::Leases(to) } else { self.after_records() };
+            }
+            Stage::Records => {
+                let records = self.next_records();
+                self.end.records += records.len() as u64;
+                self.record(Record::Part(ImagePart { records, ..Default::default() }));
+                self.stage = self.after_records();
             }
             Stage::Events(from) => {
                 let events = self.view.events_from(from, PART)?;
                 self.stage = events.last().map_or(Stage::Tail, |last| Stage::Events(last.revision.main + 1));
                 self.end.events += events.len() as u64;
                 let events = events.iter().map(|event| event_message(event)).collect();
-                self.record(Record::Part(ImagePart { leases: Vec::new(), events }));
+                self.record(Record::Part(ImagePart { events, ..Default::default() }));
             }
             Stage::Tail => {
                 let end = self.end;
@@ -137,9 +152,24 @@ impl Image {
         Ok(())
     }
 
+    /// Records, as long as there are any: every step makes bytes, since none mean the end.
+    fn after_records(&self) -> Stage {
+        if self.records.is_empty() { Stage::Events(0) } else { Stage::Records }
+    }
+
+    fn next_records(&mut self) -> Vec<ImageEntry> {
+        let (mut part, mut bytes) = (Vec::new(), 0);
+        while bytes < PART.bytes {
+            let Some((name, record)) = self.records.pop() else { break };
+            bytes += name.len() + record.len();
+            part.push(ImageEntry { name, record });
+        }
+        part
+    }
+
     fn header(&self) -> ImageHeader {
         ImageHeader {
-            format: FORMAT,
+            format: if self.records.is_empty() { FORMAT - 1 } else { FORMAT },
             revision: self.state.revision,
             compact_revision: self.state.compacted,
             scrubbed: self.view.base.scrubbed,

@@ -24,7 +24,7 @@ use super::revision::Revision;
 use super::view::View;
 use super::{Store, base, read_leases};
 use crate::proto::internal::image_record::Record;
-use crate::proto::internal::{ImageEnd, ImageHeader, ImagePart, ImageRecord};
+use crate::proto::internal::{ImageEnd, ImageEntry, ImageHeader, ImagePart, ImageRecord};
 
 /// Where an image is unpacked.
 pub(super) fn draft(path: &Path) -> PathBuf {
@@ -76,6 +76,7 @@ impl Store {
         self.compacted.store(compacted, Ordering::Release);
         self.scrubbed.send_replace(scrubbed);
         self.heads.send_replace(revision);
+        self.record_changes.send_modify(|n| *n += 1);
     }
 }
 
@@ -116,9 +117,13 @@ impl Target<'_> {
     fn take(&mut self, part: ImagePart) -> Result<(), StoreError> {
         self.seen.leases += part.leases.len() as u64;
         self.seen.events += part.events.len() as u64;
+        self.seen.records += part.records.len() as u64;
         let layer = Recent::after(0);
         for lease in part.leases {
             layer.set_lease(lease.id, Some(lease.ttl));
+        }
+        for ImageEntry { name, record } in part.records {
+            layer.set_record(name, Some(record));
         }
         for message in part.events {
             let event = event(message);

@@ -17,6 +17,8 @@ mod flush;
 mod image;
 mod import;
 mod recent;
+#[cfg(test)]
+mod records_tests;
 mod revision;
 mod scrub;
 mod slice;
@@ -92,6 +94,7 @@ pub struct Store {
     /// Changes up to here have been given to the watchers and may be scrubbed.
     dispatched: AtomicI64,
     heads: watch::Sender<i64>,
+    record_changes: watch::Sender<u64>,
     scrubbed: watch::Sender<i64>,
     wake: Notify,
     flush_wanted: AtomicBool,
@@ -118,6 +121,7 @@ impl Store {
             leases: RwLock::new(leases),
             dispatched: AtomicI64::new(state.revision),
             heads: watch::Sender::new(state.revision),
+            record_changes: watch::Sender::new(0),
             scrubbed: watch::Sender::new(scrubbed),
             applying: Mutex::new(state),
             wake: Notify::new(),
@@ -146,6 +150,11 @@ impl Store {
     /// Follows the latest revision.
     pub fn heads(&self) -> watch::Receiver<i64> {
         self.heads.subscribe()
+    }
+
+    /// Changes whenever a record may have changed: for those who keep what they read of them.
+    pub fn record_changes(&self) -> watch::Receiver<u64> {
+        self.record_changes.subscribe()
     }
 
     /// All leases: ids and times to live in seconds.

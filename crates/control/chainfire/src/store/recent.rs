@@ -39,6 +39,8 @@ pub(crate) struct Changes {
     pub(crate) leases: BTreeMap<i64, Option<i64>>,
     /// Keys attached to leases, and detached from them.
     pub(crate) attached: BTreeMap<(i64, Bytes), bool>,
+    /// Records written, and removed.
+    pub(crate) records: BTreeMap<Bytes, Option<Bytes>>,
     weight: usize,
 }
 
@@ -79,7 +81,10 @@ impl Changes {
 
     /// Whether nothing was changed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.leases.is_empty() && self.attached.is_empty()
+        self.events.is_empty()
+            && self.leases.is_empty()
+            && self.attached.is_empty()
+            && self.records.is_empty()
     }
 }
 
@@ -133,6 +138,30 @@ impl Recent {
             inner.leases.insert(id, ttl);
             inner.weight += OVERHEAD;
         });
+    }
+
+    pub(crate) fn set_record(&self, name: Bytes, record: Option<Bytes>) {
+        self.write(|inner| {
+            inner.weight += name.len() + record.as_ref().map_or(0, Bytes::len) + OVERHEAD;
+            inner.records.insert(name, record);
+        });
+    }
+
+    /// A record that was written (`Some`) or removed (`None`) here.
+    pub(crate) fn record(&self, name: &[u8]) -> Option<Option<Bytes>> {
+        self.read().records.get(name).cloned()
+    }
+
+    /// Brings records, whose names begin so, up to date with the changes here.
+    pub(crate) fn take_records(&self, prefix: &[u8], into: &mut BTreeMap<Bytes, Bytes>) {
+        let inner = self.read();
+        let range = inner.records.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+        for (name, record) in range.take_while(|(name, _)| name.starts_with(prefix)) {
+            match record {
+                Some(record) => into.insert(name.clone(), record.clone()),
+                None => into.remove(name),
+            };
+        }
     }
 
     pub(crate) fn set_attached(&self, lease: i64, key: &Bytes, attached: bool) {

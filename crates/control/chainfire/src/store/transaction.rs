@@ -18,13 +18,14 @@ pub struct Batch<'a> {
     store: &'a Store,
     state: MutexGuard<'a, State>,
     view: Arc<View>,
+    touched_records: bool,
 }
 
 impl Store {
     /// Begins a batch. Another one waits until it is finished.
     pub fn begin(&self) -> Batch<'_> {
         let state = self.applying();
-        Batch { store: self, state, view: self.view() }
+        Batch { store: self, state, view: self.view(), touched_records: false }
     }
 }
 
@@ -72,6 +73,13 @@ impl Batch<'_> {
         self.recent().set_lease(id, None);
     }
 
+    /// Writes or removes a record: what the replicas agree on besides keys. It has no history, takes no
+    /// revision, and is seen at once.
+    pub fn set_record(&mut self, name: impl AsRef<[u8]>, record: Option<Bytes>) {
+        self.recent().set_record(Bytes::copy_from_slice(name.as_ref()), record);
+        self.touched_records = true;
+    }
+
     /// Names the lessor that decides about leases from here on.
     pub fn claim(&mut self, epoch: u64) {
         self.state.epoch = epoch;
@@ -87,8 +95,11 @@ impl Batch<'_> {
         } else if self.store.is_compactable(&self.view) {
             self.store.wake.notify_one();
         }
-        let store = self.store;
+        let (store, touched_records) = (self.store, self.touched_records);
         drop(self);
+        if touched_records {
+            store.record_changes.send_modify(|n| *n += 1);
+        }
         store.heads.send_if_modified(|known| std::mem::replace(known, head) != head);
         store.keep_up()
     }

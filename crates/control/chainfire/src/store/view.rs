@@ -4,7 +4,7 @@
 //! applied, flushed, compacted or replaced meanwhile; only the present, [`View::head`], moves on
 //! until the newest layer is sealed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -206,6 +206,23 @@ impl View {
             slice.push(Arc::new(Event::decode(revision, row.value())?));
         }
         Ok(())
+    }
+
+    /// A record as it is now: records have no history.
+    pub fn record(&self, name: impl AsRef<[u8]>) -> Result<Option<Bytes>, StoreError> {
+        let name = name.as_ref();
+        let recent = self.layers().find_map(|layer| layer.record(name));
+        recent.map_or_else(|| self.base.record(name), Ok)
+    }
+
+    /// The records whose names begin so, as they are now.
+    pub fn records(&self, prefix: impl AsRef<[u8]>) -> Result<BTreeMap<Bytes, Bytes>, StoreError> {
+        let prefix = prefix.as_ref();
+        let mut records = self.base.records(prefix)?;
+        for layer in self.sealed.iter().map(|layer| &layer.changes).chain([&self.active]) {
+            layer.take_records(prefix, &mut records);
+        }
+        Ok(records)
     }
 
     /// The keys attached to a lease, sorted.
