@@ -18,6 +18,9 @@ use crate::pki::Pki;
 /// How long a new cluster may take until every member knows a leader and the leader writes.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How often a cluster that starts is looked at; it bounds how exactly a start is timed.
+const POLL: Duration = Duration::from_millis(20);
+
 /// Three processes of one system. They are killed when this is dropped; [`Cluster::stop`] also waits.
 #[derive(Debug)]
 pub struct Cluster {
@@ -32,21 +35,40 @@ impl Cluster {
     pub async fn start(peer: &dyn Peer, pki: &Pki, root: &Path) -> anyhow::Result<Self> {
         let dir = root.join("members");
         let members = lay_out(&dir)?;
-        let mut cluster = Self { name: peer.name(), dir, members: members.clone(), processes: Vec::new() };
-        for member in &members {
-            let log = File::create(member.home.join("log"))?;
+        let mut cluster = Self { name: peer.name(), dir, members, processes: Vec::new() };
+        cluster.start_again(peer, pki).await?;
+        Ok(cluster)
+    }
+
+    /// Starts the members, which do not run, on what they hold, and waits until they serve.
+    pub async fn start_again(&mut self, peer: &dyn Peer, pki: &Pki) -> anyhow::Result<()> {
+        for member in &self.members {
+            let log = File::options().create(true).append(true).open(member.home.join("log"))?;
             let child = peer
-                .command(member, &members, pki)?
+                .command(member, &self.members, pki)?
                 .stdin(std::process::Stdio::null())
                 .stdout(log.try_clone()?)
                 .stderr(log)
                 .kill_on_drop(true)
                 .spawn()
                 .with_context(|| format!("cannot start {}", peer.name()))?;
-            cluster.processes.push(child);
+            self.processes.push(child);
         }
-        cluster.wait_until_ready(pki).await?;
-        Ok(cluster)
+        self.wait_until_ready(pki).await
+    }
+
+    /// Kills all members and waits until their processes are gone; their data stays.
+    pub async fn kill_all(&mut self) -> anyhow::Result<()> {
+        for mut process in self.processes.drain(..) {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Hands out the process of one member, which no longer counts as one of the cluster.
+    pub fn take(&mut self, index: usize) -> Child {
+        self.members.remove(index);
+        self.processes.remove(index)
     }
 
     async fn wait_until_ready(&mut self, pki: &Pki) -> anyhow::Result<()> {
@@ -70,7 +92,7 @@ impl Cluster {
                     self.dir.display()
                 );
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -97,6 +119,12 @@ impl Cluster {
             }
         }
         leader.context("every member names another one as the leader")
+    }
+
+    /// The id of one member, as the others know it.
+    pub async fn member_id(&self, index: usize, pki: &Pki) -> anyhow::Result<u64> {
+        let status = self.client(index, pki).await?.status().await?;
+        Ok(status.header().context("a status without a header")?.member_id())
     }
 
     fn endpoint(&self, index: usize) -> String {
@@ -126,9 +154,7 @@ impl Cluster {
 
     /// Kills the members, waits until their processes are gone, and removes their data.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        for process in &mut self.processes {
-            process.kill().await?;
-        }
+        self.kill_all().await?;
         fs::remove_dir_all(&self.dir).with_context(|| format!("cannot remove {}", self.dir.display()))
     }
 }

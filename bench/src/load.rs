@@ -8,29 +8,86 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use etcd_client::{Client, GetOptions};
+use etcd_client::{Client, Compare, CompareOp, GetOptions, LeaseGrantOptions, Txn, TxnOp};
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// The size of a value, bytes; a key has 8.
-pub const VALUE_BYTES: usize = 256;
+/// The size of a small value, bytes; a key has 8.
+pub const SMALL: usize = 256;
+/// What the keys of a list begin with.
+const LIST: &[u8] = b"list/";
+
+/// Which keys are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Each once.
+    New,
+    /// These many, over and over.
+    Cycle(u64),
+    /// Each once, below one prefix.
+    Listed,
+}
 
 /// What one operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Writes keys `first..first + count`, each new.
+    /// Writes a key.
     Put {
+        /// The number of the first.
+        first: u64,
+        /// Which ones.
+        keys: Keys,
+        /// The size of the value.
+        bytes: usize,
+    },
+    /// Writes a key if it does not exist, in a transaction.
+    Create {
         /// The number of the first key.
         first: u64,
     },
-    /// Reads keys that were written before, in no order.
+    /// Reads keys that were written before with small values, in no order, and checks them.
     Get {
         /// Answered by the member from what it has, without asking the others.
         serializable: bool,
         /// How many keys there are.
         keys: u64,
     },
+    /// Reads keys that exist, whatever they hold.
+    Present {
+        /// How many keys there are.
+        keys: u64,
+    },
+    /// Reads all listed keys at once.
+    List {
+        /// At least these many must be there.
+        keys: u64,
+    },
+    /// Grants a lease.
+    Grant {
+        /// The first id.
+        first: u64,
+    },
+    /// Keeps one of the leases alive, on a stream of its own.
+    KeepAlive {
+        /// The first id.
+        first: u64,
+        /// How many leases there are.
+        leases: u64,
+    },
+}
+
+impl Operation {
+    /// The same, past `count` that were done.
+    #[must_use]
+    pub fn after(self, count: u64) -> Self {
+        match self {
+            Self::Put { first, keys, bytes } => Self::Put { first: first + count, keys, bytes },
+            Self::Create { first } => Self::Create { first: first + count },
+            Self::Grant { first } => Self::Grant { first: first + count },
+            other => other,
+        }
+    }
 }
 
 /// Rate and latencies of one run.
@@ -87,17 +144,56 @@ async fn work(
 
 async fn perform(client: &mut Client, operation: Operation, number: u64) -> anyhow::Result<()> {
     match operation {
-        Operation::Put { first } => {
-            client.put(key(first + number), value(first + number), None).await?;
+        Operation::Put { first, keys, bytes } => {
+            let number = first + number;
+            let key = match keys {
+                Keys::New => key(number).to_vec(),
+                Keys::Cycle(of) => key(number % of).to_vec(),
+                Keys::Listed => [LIST, &key(number)].concat(),
+            };
+            client.put(key, value(number, bytes), None).await?;
         }
-        Operation::Get { serializable, keys } => {
-            let wanted = scatter(number) % keys;
-            let options = serializable.then(|| GetOptions::new().with_serializable());
-            let response = client.get(key(wanted), options).await?;
-            let found = response.kvs().first().map(etcd_client::KeyValue::value);
-            ensure!(found == Some(&value(wanted)[..]), "key number {wanted} came back wrong");
+        Operation::Create { first } => create(client, first + number).await?,
+        Operation::Get { serializable, keys } => get(client, scatter(number) % keys, serializable).await?,
+        Operation::Present { keys } => {
+            let response = client.get(key(scatter(number) % keys), None).await?;
+            ensure!(response.count() == 1, "a key that was written is not there");
         }
+        Operation::List { keys } => {
+            let response = client.get(LIST, Some(GetOptions::new().with_prefix())).await?;
+            ensure!(response.kvs().len() as u64 >= keys, "the list is not whole");
+        }
+        Operation::Grant { first } => {
+            let id = i64::try_from(first + number)?;
+            client.lease_grant(600, Some(LeaseGrantOptions::new().with_id(id))).await?;
+        }
+        Operation::KeepAlive { first, leases } => keep_alive(client, first + number % leases).await?,
     }
+    Ok(())
+}
+
+async fn create(client: &mut Client, number: u64) -> anyhow::Result<()> {
+    let key = key(number);
+    let absent = Compare::version(key, CompareOp::Equal, 0);
+    let put = TxnOp::put(key, value(number, SMALL), None);
+    let txn = Txn::new().when([absent]).and_then([put]).or_else([TxnOp::get(key, None)]);
+    ensure!(client.txn(txn).await?.succeeded(), "a new key was there already");
+    Ok(())
+}
+
+async fn get(client: &mut Client, wanted: u64, serializable: bool) -> anyhow::Result<()> {
+    let options = serializable.then(|| GetOptions::new().with_serializable());
+    let response = client.get(key(wanted), options).await?;
+    let found = response.kvs().first().map(etcd_client::KeyValue::value);
+    ensure!(found == Some(&value(wanted, SMALL)[..]), "key number {wanted} came back wrong");
+    Ok(())
+}
+
+async fn keep_alive(client: &mut Client, id: u64) -> anyhow::Result<()> {
+    // The first message of a new stream is sent by opening it.
+    let (_keeper, mut stream) = client.lease_keep_alive(i64::try_from(id)?).await?;
+    let answer = stream.message().await?.context("the keep-alive stream ended")?;
+    ensure!(answer.ttl() > 0, "lease {id:x} is gone");
     Ok(())
 }
 
@@ -107,13 +203,13 @@ fn empty() -> anyhow::Result<Histogram<u64>> {
 }
 
 /// Distinct 8-byte keys in no order, so that no side gains from appending.
-fn key(number: u64) -> [u8; 8] {
+pub fn key(number: u64) -> [u8; 8] {
     scatter(number).to_be_bytes()
 }
 
 /// Bytes that do not compress, the same for the same number.
-fn value(number: u64) -> Vec<u8> {
-    let words = VALUE_BYTES as u64 / 8;
+fn value(number: u64, bytes: usize) -> Vec<u8> {
+    let words = bytes as u64 / 8;
     (0..words).flat_map(|word| scatter(number * words + word + 1).to_be_bytes()).collect()
 }
 
@@ -135,7 +231,7 @@ mod tests {
     fn keys_are_distinct_and_values_have_their_size() {
         let keys: HashSet<[u8; 8]> = (0..10_000).map(key).collect();
         assert_eq!(keys.len(), 10_000);
-        assert_eq!(value(7).len(), VALUE_BYTES);
-        assert_ne!(value(7), value(8));
+        assert_eq!(value(7, SMALL).len(), SMALL);
+        assert_ne!(value(7, SMALL), value(8, SMALL));
     }
 }

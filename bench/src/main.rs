@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use bench::chainfire::{self, Plan};
+use bench::chainfire::{self, Plan, Scenario};
 use bench::cluster::Cluster;
 use bench::peer::{self, Peer};
 use bench::pki::Pki;
@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   cargo run --release -p bench -- chainfire
   cargo run --release -p bench -- chainfire --write docs/benchmarks.md
   cargo run --release -p bench -- chainfire --quick --self-check
+  cargo run --release -p bench -- chainfire --only gaps --rounds 3
   cargo run -p bench -- with etcd -- etcdctl endpoint status
 
 Exit status: 0 all floors hold, 1 one does not or the run failed.")]
@@ -53,6 +54,9 @@ struct Chainfire {
     /// How often each side is started and measured.
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// Only this scenario; may be given more than once.
+    #[arg(long = "only", value_name = "SCENARIO")]
+    only: Vec<Scenario>,
     /// etcd beside etcd: the ratios must be about 1, or the machine is too noisy to judge on.
     #[arg(long)]
     self_check: bool,
@@ -112,6 +116,9 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
     plan.rounds = options.rounds.unwrap_or(plan.rounds);
     ensure!(plan.rounds > 0, "--rounds 0 measures nothing: give at least 1");
     plan.self_check = options.self_check;
+    if !options.only.is_empty() {
+        plan.scenarios.clone_from(&options.only);
+    }
     let report = chainfire::run(&plan, ours.as_ref(), theirs.as_ref()).await?;
     println!("{}", report.table());
     println!("{}", report.verdict());

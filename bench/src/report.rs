@@ -45,7 +45,9 @@ impl Report {
     pub fn verdict(&self) -> String {
         let promised = self.rows.iter().filter(|row| row.holds().is_some()).count();
         let kept = self.rows.iter().filter(|row| row.holds() == Some(true)).count();
-        format!("{kept} of {promised} floors hold")
+        let aimed = self.rows.iter().filter(|row| row.reached().is_some()).count();
+        let reached = self.rows.iter().filter(|row| row.reached() == Some(true)).count();
+        format!("{kept} of {promised} floors hold, {reached} of {aimed} aims are reached")
     }
 
     /// Every sample.

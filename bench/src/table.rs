@@ -13,6 +13,10 @@ pub enum Unit {
     PerSecond,
     /// Bytes: fewer is better.
     Bytes,
+    /// Milliseconds: fewer is better.
+    Milliseconds,
+    /// A figure of one side by another of the same side.
+    Ratio,
 }
 
 /// What was measured of one side.
@@ -37,17 +41,43 @@ pub struct Row {
     pub ours: Side,
     /// The peer's side.
     pub theirs: Side,
-    /// The ratio of the medians must lie within; `None` where nothing is promised.
-    pub floor: Option<Floor>,
+    /// What must hold; `None` where nothing is promised.
+    pub floor: Option<Band>,
+    /// What is aimed at.
+    pub aim: Option<Band>,
 }
 
-/// The range of ratios that keeps the promise.
+/// What a band is laid around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// Our median by the peer's.
+    Ratio,
+    /// Our median.
+    Ours,
+}
+
+/// A range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Floor {
+pub struct Band {
+    /// Of what.
+    pub of: Of,
     /// At least this.
     pub least: f64,
     /// At most this, where it is bounded.
     pub most: Option<f64>,
+}
+
+impl Band {
+    /// Around the ratio.
+    pub const fn ratio(least: f64, most: Option<f64>) -> Self {
+        Self { of: Of::Ratio, least, most }
+    }
+
+    /// Around our own figure.
+    pub const fn ours(least: f64, most: Option<f64>) -> Self {
+        Self { of: Of::Ours, least, most }
+    }
 }
 
 impl Row {
@@ -58,8 +88,19 @@ impl Row {
 
     /// Whether the promise is kept; `None` where there is none.
     pub fn holds(&self) -> Option<bool> {
-        let Floor { least, most } = self.floor?;
-        Some(self.ratio() >= least && most.is_none_or(|most| self.ratio() <= most))
+        self.floor.map(|band| self.lies_within(band))
+    }
+
+    /// Whether the aim is reached; `None` where there is none.
+    pub fn reached(&self) -> Option<bool> {
+        self.aim.map(|band| self.lies_within(band))
+    }
+
+    /// A side without samples lies nowhere.
+    fn lies_within(&self, band: Band) -> bool {
+        let measured = !self.ours.samples.0.is_empty() && !self.theirs.samples.0.is_empty();
+        let figure = if band.of == Of::Ratio { self.ratio() } else { self.ours.samples.median() };
+        measured && figure >= band.least && band.most.is_none_or(|most| figure <= most)
     }
 }
 
@@ -67,7 +108,7 @@ impl Row {
 pub fn render(ours: &str, theirs: &str, rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["", ours, "p50 / p99 ms", theirs, "p50 / p99 ms", "ratio", "floor", "holds"]);
+    table.set_header(["", ours, "p50 / p99 ms", theirs, "p50 / p99 ms", "ratio", "floor", "aim"]);
     for row in rows {
         table.add_row([
             row.name.clone(),
@@ -76,8 +117,8 @@ pub fn render(ours: &str, theirs: &str, rows: &[Row]) -> String {
             figure(row.unit, &row.theirs.samples),
             latency(&row.theirs),
             format!("{:.2}", row.ratio()),
-            row.floor.map_or_else(String::new, floor),
-            row.holds().map_or("", |holds| if holds { "yes" } else { "NO" }).to_owned(),
+            verdict(row.floor, row.holds(), row.unit),
+            verdict(row.aim, row.reached(), row.unit),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {
@@ -87,13 +128,27 @@ pub fn render(ours: &str, theirs: &str, rows: &[Row]) -> String {
 }
 
 fn figure(unit: Unit, samples: &Series) -> String {
-    let show = |value: f64| match unit {
+    let (least, greatest) = samples.spread();
+    let show = |value| show(unit, value);
+    format!("{}{} ({}–{})", show(samples.median()), suffix(unit), show(least), show(greatest))
+}
+
+fn show(unit: Unit, value: f64) -> String {
+    match unit {
         Unit::PerSecond => thousands(value),
         Unit::Bytes => format!("{:.0}", value / 1e6),
-    };
-    let suffix = if unit == Unit::PerSecond { "/s" } else { " MB" };
-    let (least, greatest) = samples.spread();
-    format!("{}{suffix} ({}–{})", show(samples.median()), show(least), show(greatest))
+        Unit::Milliseconds if value >= 100.0 => thousands(value),
+        Unit::Milliseconds | Unit::Ratio => format!("{value:.2}"),
+    }
+}
+
+fn suffix(unit: Unit) -> &'static str {
+    match unit {
+        Unit::PerSecond => "/s",
+        Unit::Bytes => " MB",
+        Unit::Milliseconds => " ms",
+        Unit::Ratio => "",
+    }
 }
 
 fn latency(side: &Side) -> String {
@@ -103,11 +158,19 @@ fn latency(side: &Side) -> String {
     format!("{:.2} / {:.2}", side.p50_ms.median(), side.p99_ms.median())
 }
 
-fn floor(floor: Floor) -> String {
-    match floor.most {
-        None => format!("≥ {:.2}", floor.least),
-        Some(most) => format!("{:.2}–{most:.2}", floor.least),
-    }
+/// A band, and whether the figure lies within.
+fn verdict(band: Option<Band>, holds: Option<bool>, unit: Unit) -> String {
+    let (Some(band), Some(holds)) = (band, holds) else { return String::new() };
+    let end = |value: f64| match band.of {
+        Of::Ratio => format!("{value:.2}"),
+        Of::Ours => format!("{}{}", show(unit, value), suffix(unit)),
+    };
+    let range = match band.most {
+        None => format!("≥ {}", end(band.least)),
+        Some(most) if band.least <= 0.0 => format!("≤ {}", end(most)),
+        Some(most) => format!("{}–{}", end(band.least), end(most)),
+    };
+    format!("{range}: {}", if holds { "yes" } else { "NO" })
 }
 
 /// `12345.6` as `12 346`.
@@ -122,14 +185,21 @@ fn thousands(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn row(ours: f64, theirs: f64, floor: Option<Floor>) -> Row {
+    fn row(ours: f64, theirs: f64, floor: Option<Band>) -> Row {
         let side = |value| Side { samples: Series(vec![value]), ..Side::default() };
-        Row { name: "put, 64".into(), unit: Unit::PerSecond, ours: side(ours), theirs: side(theirs), floor }
+        Row {
+            name: "put, 64".into(),
+            unit: Unit::PerSecond,
+            ours: side(ours),
+            theirs: side(theirs),
+            floor,
+            aim: None,
+        }
     }
 
     #[test]
     fn a_floor_holds_at_its_edge_and_not_below() {
-        let floor = Some(Floor { least: 1.2, most: None });
+        let floor = Some(Band::ratio(1.2, None));
         assert_eq!(row(120.0, 100.0, floor).holds(), Some(true));
         assert_eq!(row(119.0, 100.0, floor).holds(), Some(false));
         assert_eq!(row(1.0, 100.0, None).holds(), None);
@@ -137,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_band_is_broken_on_either_side() {
-        let band = Some(Floor { least: 0.8, most: Some(1.25) });
+        let band = Some(Band::ratio(0.8, Some(1.25)));
         assert_eq!(row(100.0, 100.0, band).holds(), Some(true));
         assert_eq!(row(130.0, 100.0, band).holds(), Some(false));
         assert_eq!(row(70.0, 100.0, band).holds(), Some(false));
@@ -145,16 +215,16 @@ mod tests {
 
     #[test]
     fn a_side_without_samples_keeps_no_promise() {
-        let mut empty = row(100.0, 100.0, Some(Floor { least: 1.2, most: None }));
+        let mut empty = row(100.0, 100.0, Some(Band::ratio(1.2, None)));
         empty.theirs = Side::default();
         assert_eq!(empty.holds(), Some(false));
     }
 
     #[test]
     fn the_table_is_markdown_with_the_verdict() {
-        let text = render("ours", "peer", &[row(24_691.2, 12_345.6, Some(Floor { least: 1.2, most: None }))]);
+        let text = render("ours", "peer", &[row(24_691.2, 12_345.6, Some(Band::ratio(1.2, None)))]);
         assert!(text.contains("24 691/s (24 691–24 691)"), "{text}");
-        assert!(text.contains("2.00") && text.contains("≥ 1.20") && text.contains("yes"), "{text}");
+        assert!(text.contains("2.00") && text.contains("≥ 1.20: yes"), "{text}");
         assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("|--")), "{text}");
     }
 }
