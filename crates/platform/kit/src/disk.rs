@@ -37,6 +37,8 @@ pub trait File: Send + Sync {
     fn size(&self) -> io::Result<u64>;
     /// Cuts the file, or extends it with a hole.
     fn set_size(&self, size: u64) -> io::Result<()>;
+    /// Keeps other processes out for as long as this file is open; `WouldBlock` if one was first.
+    fn try_lock(&self) -> io::Result<()>;
 }
 
 /// Reads exactly `buffer.len()` bytes, or says where the file ended.
@@ -118,5 +120,9 @@ impl File for fs::File {
 
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.set_len(size)
+    }
+
+    fn try_lock(&self) -> io::Result<()> {
+        Ok(fs::File::try_lock(self)?)
     }
 }

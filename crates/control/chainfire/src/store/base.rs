@@ -159,7 +159,7 @@ pub(crate) struct Base {
 /// Opens or creates the file. `cache` is in bytes.
 pub(crate) fn open(path: &Path, cache: usize) -> Result<Arc<Database>, StoreError> {
     let opened = Builder::new().set_cache_size(cache).create(path);
-    let database = opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let database = opened.map_err(|source| StoreError::open(path, source))?;
     prepare(&database)?;
     Ok(Arc::new(database))
 }

@@ -1,7 +1,7 @@
 //! What can go wrong below the store.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A store that cannot be read or written. Always final: the process ends, and what the store had
 /// not yet made durable comes back from the log.
@@ -15,6 +15,14 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: redb::DatabaseError,
+    },
+    /// Another process has it open.
+    #[error(
+        "{path} is in use by another process (`fuser -v` names it); stop that one, or choose another data_dir"
+    )]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
     /// A row that this version did not write.
     #[error(
@@ -41,6 +49,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(crate) fn open(path: &Path, source: redb::DatabaseError) -> Self {
+        let path = path.to_owned();
+        match source {
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse { path },
+            source => Self::Open { path, source },
+        }
+    }
+
     pub(crate) fn image(why: impl Into<String>) -> Self {
         Self::Image(why.into())
     }

@@ -21,6 +21,9 @@ pub enum WalError {
         #[source]
         source: io::Error,
     },
+    /// Another process has the log open.
+    #[error("{} is locked by another process (`fuser -v` names it); stop that one, or use another directory", .0.display())]
+    InUse(PathBuf),
     /// What is on the disk below a durable watermark is not what was written there.
     #[error(
         "log segment {} is damaged at offset {offset}: {why}; keep the file for inspection and restore \

@@ -24,7 +24,7 @@
 //!
 //! # What it refuses to do
 //! It knows nothing of Raft but order: it does not compare terms, and does not overwrite an entry
-//! that was not cut. It does not lock its directory; its owner does. It never tries a failed sync
+//! that was not cut. It shares its directory with no other process. It never tries a failed sync
 //! again.
 
 mod books;
@@ -136,8 +136,8 @@ pub struct GroupLog {
 }
 
 impl Wal {
-    /// Opens the log in `dir`, making the directory if need be, and reads back what survived.
-    /// The owner must hold a lock that keeps other processes out.
+    /// Opens the log in `dir`, making the directory if need be, and reads back what survived. Another
+    /// process that has it open is a refusal.
     pub async fn open(context: &Context, dir: PathBuf, options: WalOptions) -> Result<Self, WalError> {
         open::open(context, dir, options).await
     }

@@ -1,9 +1,11 @@
 //! Putting an open log together.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kit::Context;
+use kit::disk::{Disk, File};
 use kit::worker::Worker;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -20,8 +22,12 @@ use super::{Inner, Wal};
 /// Wakes that may wait for the writer; each wake handles everything that is queued.
 const WAKES: usize = 1024;
 
+/// The file whose lock keeps other processes out. It is never removed: whoever waits for it must find it.
+const LOCK: &str = "LOCK";
+
 /// What recovery leaves to start with.
 struct Start {
+    lock: Box<dyn File>,
     depot: Arc<Depot>,
     shared: Arc<Shared>,
     end: (Arc<Segment>, Tail),
@@ -41,20 +47,16 @@ pub(super) async fn open(context: &Context, dir: PathBuf, options: WalOptions) -
     let _ = tidy.send(()).await;
     let shared = start.shared.clone();
     let guard = ended[1].clone().drop_guard();
-    let mut writer = Writer::new(shared.clone(), start.depot, tidy, limits, start.end, guard);
+    let mut writer = Writer::new(shared.clone(), start.depot, tidy, limits, start.end, (start.lock, guard));
     let writer =
         Worker::start(context, "wal", WAKES, move |_: &mut Vec<()>| writer.run()).map_err(no_thread)?;
     let inner = Inner { context: context.clone(), shared, writer, queue_bytes: limits.queue, ended };
     Ok(Wal { inner: Arc::new(inner) })
 }
 
-fn prepare(
-    context: &Context,
-    dir: &std::path::Path,
-    options: &WalOptions,
-    limits: Limits,
-) -> Result<Start, WalError> {
+fn prepare(context: &Context, dir: &Path, options: &WalOptions, limits: Limits) -> Result<Start, WalError> {
     let disk = &**context.disk();
+    let lock = keep_others_out(disk, dir)?;
     let mut log = recover(disk, dir)?;
     let depot = Depot::new(context, dir, options.segment_bytes, options.spare_segments, log.numbers);
     let end = match log.tail {
@@ -68,7 +70,18 @@ fn prepare(
     };
     // Nothing is retired yet: the last segment may have no frame, and so no checkpoint of its own.
     let state = State::new(limits, log.books, log.segments);
-    Ok(Start { depot: Arc::new(depot), shared: Arc::new(Shared::new(state, limits.queue)), end })
+    Ok(Start { lock, depot: Arc::new(depot), shared: Arc::new(Shared::new(state, limits.queue)), end })
+}
+
+fn keep_others_out(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn File>, WalError> {
+    disk.create_dir_all(dir).map_err(WalError::io("create directory", dir))?;
+    let path = dir.join(LOCK);
+    let file = disk.open(&path, true).map_err(WalError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(WalError::InUse(path)),
+        Err(e) => Err(WalError::io("lock", &path)(e)),
+    }
 }
 
 fn start_depot(context: &Context, start: &Start, ended: DropGuard) -> Result<Worker<()>, WalError> {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kit::disk::File;
 use kit::worker::Worker;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -59,7 +60,8 @@ pub(super) struct Writer {
     leave: bool,
     carry: Carry,
     buffer: Vec<u8>,
-    _ended: DropGuard,
+    /// In this order: whoever hears that the log has ended may open it again.
+    _held: (Box<dyn File>, DropGuard),
 }
 
 /// Entries that are copied out of an old segment, a few with each batch.
@@ -76,7 +78,7 @@ impl Writer {
         tidy: Worker<()>,
         limits: Limits,
         (segment, tail): (Arc<Segment>, Tail),
-        ended: DropGuard,
+        held: (Box<dyn File>, DropGuard),
     ) -> Self {
         Self {
             shared,
@@ -88,7 +90,7 @@ impl Writer {
             leave: tail.leave,
             carry: Carry::default(),
             buffer: Vec::new(),
-            _ended: ended,
+            _held: held,
         }
     }
 

@@ -36,6 +36,8 @@ fn wal_on_a_real_disk_keeps_what_many_tasks_append_while_others_read() {
         });
         futures::future::join_all(tasks).await;
         assert!(wal.stats().rotations >= 2, "{:?}", wal.stats());
+        let second = Wal::open(&context, dir.path().join("wal"), options()).await.map(drop);
+        assert!(matches!(second, Err(quorum::wal::WalError::InUse(_))), "{second:?}");
         wal.close().await.expect("written");
 
         let wal = Wal::open(&context, dir.path().join("wal"), options()).await.expect("opens again");
