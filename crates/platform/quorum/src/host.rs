@@ -8,7 +8,7 @@ use std::time::Duration;
 use kit::Context;
 use kit::client::ClientOptions;
 use kit::tls::TlsConnector;
-use tonic::Request;
+use tonic::{Request, Status};
 
 use crate::error::OpenError;
 use crate::group::{Group, GroupConfig};
@@ -77,23 +77,25 @@ impl Host {
     }
 
     /// Asks `peers` (`host:port`), one after the other, which member of the group is reached at
-    /// `address`. None: nobody knows such a member (yet), or nobody answered.
+    /// `address`. None: nobody knows such a member (yet), or nobody answered; the log says who and why.
     pub async fn introduce(&self, group: u64, peers: &[String], address: &str) -> Option<Member> {
         for peer in peers.iter().filter(|p| *p != address) {
-            let Some(mut client) = self.peers.client_at(peer) else { continue };
-            let route = proto::Route { cluster: self.groups.cluster, group, from: 0, to: 0 };
-            let message = proto::IntroduceRequest { route: Some(route), peer_address: address.to_owned() };
-            let mut request = Request::new(message);
-            request.set_timeout(INTRODUCTION);
-            match client.introduce(request).await {
-                Ok(reply) => match reply.into_inner().member {
-                    Some(member) => return Some(member.into()),
-                    None => tracing::debug!(peer, "knows no member of this address"),
-                },
-                Err(e) => tracing::debug!(peer, error = %e, "cannot be asked who this replica is"),
+            match self.ask_who(peer, group, address).await {
+                Ok(Some(member)) => return Some(member.into()),
+                Ok(None) => tracing::debug!(peer, "knows no member of this address"),
+                Err(e) => tracing::info!(peer, error = e.message(), "cannot be asked who this replica is"),
             }
         }
         None
+    }
+
+    async fn ask_who(&self, peer: &str, group: u64, address: &str) -> Result<Option<proto::Member>, Status> {
+        let mut client = self.peers.client_at(peer).ok_or_else(|| Status::unavailable("no such address"))?;
+        let route = proto::Route { cluster: self.groups.cluster, group, from: 0, to: 0 };
+        let message = proto::IntroduceRequest { route: Some(route), peer_address: address.to_owned() };
+        let mut request = Request::new(message);
+        request.set_timeout(INTRODUCTION);
+        Ok(client.introduce(request).await?.into_inner().member)
     }
 
     /// What peers call.

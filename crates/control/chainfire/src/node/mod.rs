@@ -2,8 +2,8 @@
 
 mod housekeeping;
 mod identity;
+mod joining;
 mod metrics;
-mod peers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use kit::Context;
 use kit::admin::AdminServer;
-use kit::client::{AddressError, ClientOptions};
+use kit::client::ClientOptions;
 use kit::health::{Health, Kind};
 use kit::run::{Failure, Process};
 use kit::server::{Server, ServerMetrics};
@@ -25,7 +25,6 @@ use tonic::service::Routes;
 
 use self::identity::{Identity, cluster_id, founder_id};
 use self::metrics::ReplicaCollector;
-use self::peers::PeerService;
 use crate::api::{Api, ApiConfig, ApiMetrics};
 use crate::config::Config;
 use crate::lessor::{self, Keeper, Lessor};
@@ -57,9 +56,6 @@ pub enum StartError {
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// An address to dial.
-    #[error(transparent)]
-    Address(#[from] AddressError),
     /// A port to listen on.
     #[error(transparent)]
     Listen(#[from] io::Error),
@@ -153,15 +149,13 @@ pub async fn build(
     let cluster = cluster_id(&config.cluster_token);
     let connector = identity.as_ref().map(|identity| identity.client(config.peer.allow.clone()));
     let store = open_store(context, config).await?;
-    let host = Host::open(context, host_config(config, cluster, connector.clone())).await?;
+    let host = Host::open(context, host_config(config, cluster, connector)).await?;
     // Peers are let in before the group is open: with all members starting, each waits for the others.
-    let peers = PeerService::new(cluster);
-    serve_peers(context, config, identity.as_ref(), &host, &peers, &observers).await?;
-    let member = who_am_i(context, config, cluster, connector.as_ref()).await?;
+    serve_peers(context, config, identity.as_ref(), &host, &observers).await?;
+    let member = who_am_i(context, config, cluster, &host).await?;
     let lessor = Arc::new(Lessor::default());
     let machine = Machine::new(store.clone(), lessor.clone());
     let group = host.open_group(group_config(config, member), machine).await?;
-    peers.open(&group);
     tracing::info!(
         name = config.name,
         cluster = format_args!("{cluster:x}"),
@@ -194,18 +188,13 @@ fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) ->
     HostConfig { cluster, dir: config.data_dir.join("raft"), wal, tls, client }
 }
 
-async fn who_am_i(
-    context: &Context,
-    config: &Config,
-    cluster: u64,
-    tls: Option<&tls::TlsConnector>,
-) -> Result<u64, StartError> {
+async fn who_am_i(context: &Context, config: &Config, cluster: u64, host: &Host) -> Result<u64, StartError> {
     let dir: &Path = &config.data_dir;
     if let Some(identity) = Identity::read(dir, cluster)? {
         return Ok(identity.member);
     }
     let member = if config.join {
-        peers::find_self(context, config, cluster, tls).await?
+        joining::find_self(context, config, host).await
     } else {
         founder_id(&config.cluster_token, config.as_founder().ok_or(StartError::NotAFounder)?)
     };
@@ -245,11 +234,10 @@ async fn serve_peers(
     config: &Config,
     identity: Option<&Arc<tls::Identity>>,
     host: &Host,
-    peers: &PeerService,
     observers: &Observers,
 ) -> Result<(), StartError> {
     let listener = context.net().listen(config.peer.listen).await?;
-    let routes = Routes::new(host.service().into_server()).add_service(peers.clone().into_server());
+    let routes = Routes::new(host.service().into_server());
     let mut server = Server::new("peer", listener, routes.into_axum_router());
     server.acceptor = identity.map(|identity| identity.server(config.peer.allow.clone()));
     server.metrics = observers.servers.clone();
