@@ -256,3 +256,63 @@ impl ImageStore {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::{Wal, WalOptions};
+
+    async fn store(dir: &Path) -> Arc<ImageStore> {
+        let context = Context::real();
+        let wal = Wal::open(&context, dir.join("wal"), WalOptions::default()).await.unwrap();
+        ImageStore::open(&context, dir.join("images"), wal.log(1)).unwrap()
+    }
+
+    fn key(content: &[u8]) -> ImageKey {
+        let position = Position { applied: None, membership: Default::default() };
+        ImageKey { position, size: content.len() as u64, crc32c: crc32c::crc32c(content) }
+    }
+
+    fn chunk(content: &[u8], offset: usize, end: usize) -> proto::ImageChunk {
+        let data = content[offset..end].to_vec();
+        proto::ImageChunk { offset: offset as u64, crc32c: crc32c::crc32c(&data), data: data.into() }
+    }
+
+    #[tokio::test]
+    async fn an_image_resumes_where_it_broke_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path()).await;
+        let content: Vec<u8> = (0..1000u32).flat_map(u32::to_be_bytes).collect();
+        let key = key(&content);
+        assert_eq!(store.offset(key.clone()).unwrap(), 0);
+        store.receive(&key, &chunk(&content, 0, 1500)).unwrap();
+        // The connection broke; the sender asks again and goes on from there.
+        let offset = store.offset(key.clone()).unwrap();
+        assert_eq!(offset, 1500);
+        assert!(matches!(store.complete(&key), Err(ImageError::Short { received: 1500, .. })));
+        let misplaced = store.receive(&key, &chunk(&content, 0, 1500));
+        assert!(matches!(misplaced, Err(ImageError::Misplaced { expected: 1500, got: 0 })));
+        store.receive(&key, &chunk(&content, 1500, content.len())).unwrap();
+        let (_, image) = store.complete(&key).unwrap();
+        let mut arrived = Vec::new();
+        image.into_reader().unwrap().read_to_end(&mut arrived).unwrap();
+        assert_eq!(arrived, content);
+    }
+
+    #[tokio::test]
+    async fn another_image_begins_anew_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path()).await;
+        let (old, new) = (vec![1; 100], vec![2; 200]);
+        store.offset(key(&old)).unwrap();
+        store.receive(&key(&old), &chunk(&old, 0, 50)).unwrap();
+        assert_eq!(store.offset(key(&new)).unwrap(), 0);
+        assert!(matches!(store.receive(&key(&old), &chunk(&old, 50, 100)), Err(ImageError::Unannounced)));
+        let mut bent = chunk(&new, 0, 200);
+        bent.crc32c ^= 1;
+        assert!(matches!(store.receive(&key(&new), &bent), Err(ImageError::DamagedPart(0))));
+        // Each part is whole, and yet it is not the image that was announced.
+        store.receive(&key(&new), &chunk(&[3; 200], 0, 200)).unwrap();
+        assert!(matches!(store.complete(&key(&new)), Err(ImageError::Damaged)));
+    }
+}

@@ -19,6 +19,11 @@ pub(crate) async fn run(world: World, replica: Replica, group: Group, context: C
         Client { id: world.clients.fetch_add(1, Ordering::Relaxed) as u32, world, replica, group, context };
     loop {
         tokio::time::sleep(client.context.entropy().jitter(Duration::from_millis(120))).await;
+        let order = client.replica.orders.lock().unwrap().pop();
+        if let Some(change) = order {
+            let outcome = client.group.change(change.clone()).await;
+            tracing::info!(?change, ?outcome, "order");
+        }
         if client.world.quiet.load(Ordering::Relaxed) {
             continue;
         }

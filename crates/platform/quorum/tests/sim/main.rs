@@ -10,6 +10,7 @@ mod client;
 mod history;
 mod machine;
 mod run;
+mod scenarios;
 mod schedule;
 mod world;
 

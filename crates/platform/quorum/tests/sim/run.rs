@@ -75,7 +75,7 @@ fn apply(sim: &mut Sim<'_>, world: &World, seed: u64, event: &Event) {
     }
 }
 
-fn crash(sim: &mut Sim<'_>, world: &World, name: &str, seed: u64) {
+pub(crate) fn crash(sim: &mut Sim<'_>, world: &World, name: &str, seed: u64) {
     if sim.is_host_running(name) {
         let torn = seed ^ u64::try_from(sim.elapsed().as_nanos()).unwrap_or(u64::MAX);
         world.replicas[name].node.crash(sim, torn);

@@ -14,7 +14,7 @@ use kit::disk::Disk;
 use kit::server::Server;
 use kit::task::Cause;
 use quorum::wal::WalOptions;
-use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member};
+use quorum::{Change, Group, GroupConfig, GroupOptions, Host, HostConfig, Member};
 use sim::{SimDisk, SimNode};
 use tonic::service::Routes;
 
@@ -24,6 +24,7 @@ use crate::machine::{Machine, Registers, Shared};
 
 pub(crate) const GROUP: u64 = 7;
 const CLUSTER: u64 = 99;
+const OTHER_CLUSTER: u64 = 98;
 const PORT: u16 = 2380;
 const CLIENTS: u32 = 2;
 
@@ -48,6 +49,10 @@ pub(crate) struct Replica {
     pub(crate) node: SimNode,
     pub(crate) registers: Shared,
     pub(crate) group: Arc<Mutex<Option<Group>>>,
+    /// Changes of the group that this replica shall ask for, last one first.
+    pub(crate) orders: Arc<Mutex<Vec<Change>>>,
+    /// The cluster that it takes itself to belong to.
+    pub(crate) cluster: u64,
     /// Its member id; changes when the replica was removed and comes back as another.
     pub(crate) id: Arc<AtomicU64>,
     /// Whether it belongs to the group from the start.
@@ -67,6 +72,8 @@ impl World {
                 node: SimNode::new(seed, &name),
                 registers: Shared::default(),
                 group: Arc::default(),
+                orders: Arc::default(),
+                cluster: CLUSTER,
                 id: Arc::new(AtomicU64::new(n)),
                 founder: n <= 3,
                 ended: Arc::default(),
@@ -83,6 +90,15 @@ impl World {
             busy: Arc::default(),
             replicas: Arc::new((1..=4).map(replica).collect()),
         }
+    }
+
+    /// As [`World::new`], but the fourth machine founds another cluster and names the first as a member.
+    pub(crate) fn with_a_stranger(seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        let mut replicas = BTreeMap::clone(&world.replicas);
+        replicas.get_mut("n4").unwrap().cluster = OTHER_CLUSTER;
+        world.replicas = Arc::new(replicas);
+        world
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -176,12 +192,16 @@ async fn live(world: &World, replica: &Replica, context: &Context) -> Result<(),
         keepalive_timeout: Duration::from_millis(300),
         ..ClientOptions::default()
     };
-    let config = HostConfig { cluster: CLUSTER, dir: PathBuf::from("/data"), wal, tls: None, client };
+    let config = HostConfig { cluster: replica.cluster, dir: PathBuf::from("/data"), wal, tls: None, client };
     let host = Host::open(context, config).await?;
     serve(&host, context).await?;
     let member = replica.member();
     let is_first_life = replica.founder && member.id < 10;
-    let bootstrap = if is_first_life { world.founders() } else { Vec::new() };
+    let bootstrap = match replica.cluster {
+        CLUSTER if is_first_life => world.founders(),
+        CLUSTER => Vec::new(),
+        _ => vec![replica.member(), world.replicas["n1"].member()],
+    };
     let config = GroupConfig { group: GROUP, member, bootstrap, options: options() };
     let group = host.open_group(config, machine).await?;
     *replica.group.lock().unwrap() = Some(group.clone());
