@@ -22,9 +22,9 @@ impl Failure {
         Self { code: 1, message: why.to_string() }
     }
 
-    /// The configuration or the command line is wrong, and a restart will not help: exit code 64 (EX_USAGE).
+    /// The configuration is wrong, and a restart will not help: exit code 78 (EX_CONFIG).
     pub fn config(why: impl fmt::Display) -> Self {
-        Self { code: 64, message: why.to_string() }
+        Self { code: 78, message: why.to_string() }
     }
 
     /// The storage failed or is damaged: exit code 74 (EX_IOERR).

@@ -85,7 +85,7 @@ impl Process {
     }
 }
 
-/// Runs a role until it ends; gives the exit code: 0 it was asked to end, 1 a part of it failed, 64 its
+/// Runs a role until it ends; gives the exit code: 0 it was asked to end, 1 a part of it failed, 78 its
 /// configuration is wrong, 74 its storage failed.
 pub fn main<F, B>(role: &'static str, log: &LogConfig, body: B) -> ExitCode
 where

@@ -146,7 +146,7 @@ fn it_tells_when_it_is_ready_and_ends_when_asked() {
 #[test]
 fn exit_codes_mean_something() {
     for (play, code, why) in [
-        ("bad configuration", 64, "raft.election is too short: raise it"),
+        ("bad configuration", 78, "raft.election is too short: raise it"),
         ("dead disk", 74, "segment 7 is damaged at offset 512"),
         ("critical", 1, "replication failed: the peer set is empty"),
         ("storage", 74, "fdatasync failed: EIO"),
