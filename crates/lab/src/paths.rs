@@ -62,6 +62,11 @@ impl Paths {
         })
     }
 
+    /// Links to the clients that `env` puts on the PATH.
+    pub fn bin(&self) -> PathBuf {
+        self.state.join("bin")
+    }
+
     /// Held by the supervisor for as long as it lives.
     pub fn lock(&self) -> PathBuf {
         self.cluster_root.join("lock")

@@ -32,7 +32,7 @@ Evidence of a lane is in work/<lane>/latest; a running cluster's state in work/t
 
 /// The test cluster: six nodes on this machine, their faults, and the evidence that they work.
 #[derive(Debug, Parser)]
-#[command(name = "cluster", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "cluster", bin_name = "./cluster", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
