@@ -10,8 +10,13 @@ use crate::table::Unit;
 const LARGE: usize = 4 << 10;
 /// Keys of one range.
 const RANGE: u64 = 10_000;
-/// Puts of new keys: outstanding, count.
-const PUTS: [(usize, u64); 4] = [(1, 2_000), (64, 25_000), (256, 25_000), (1_000, 25_000)];
+/// Puts of new keys: the row, outstanding, count.
+const PUTS: [(&str, usize, u64); 4] = [
+    ("put, 1 outstanding", 1, 2_000),
+    ("put, 64 outstanding", 64, 25_000),
+    ("put, 256 outstanding", 256, 25_000),
+    ("put, 1000 outstanding", 1_000, 25_000),
+];
 
 /// One start of one side.
 pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Vec<Sample>> {
@@ -35,13 +40,12 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Vec<Sample>> {
 /// Gives how many keys there are afterwards.
 async fn puts(stage: &Stage<'_>, cluster: &Cluster, samples: &mut Vec<Sample>) -> anyhow::Result<u64> {
     let mut keys = 0;
-    for (outstanding, full) in PUTS {
+    for (name, outstanding, full) in PUTS {
         let count = stage.count(full);
         let operation = Operation::Put { first: keys, keys: Keys::New, bytes: SMALL };
         let outcome = stage.at_leader(cluster, operation, outstanding, count).await?;
         keys += count;
-        let name = format!("put, {outstanding} outstanding");
-        samples.push(Sample::rate(&*name, outcome));
+        samples.push(Sample::rate(name, outcome));
         samples.push(Sample::time(format!("{name}, p50"), outcome.p50));
         samples.push(Sample::time(format!("{name}, p99"), outcome.p99));
     }
