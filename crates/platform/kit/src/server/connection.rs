@@ -70,9 +70,9 @@ pub(super) async fn handle(
     drop(stranger);
     let slot = shared.slots.clone().try_acquire_owned();
     match (opened, slot) {
-        (Ok((stream, spiffe)), Ok(_slot)) => {
+        (Ok((stream, spiffe, common_name)), Ok(_slot)) => {
             let _open = shared.metrics.open(shared.name);
-            serve(shared, stream, Peer { address, spiffe }).await;
+            serve(shared, stream, Peer { address, spiffe, common_name }).await;
         }
         (Ok(_), Err(_)) => refuse(shared, address, &Refusal::Full(shared.limits.connections)),
         (Err(refusal), _) => refuse(shared, address, &refusal),
@@ -91,18 +91,21 @@ fn refuse(shared: &Shared, address: SocketAddr, refusal: &Refusal) {
 }
 
 /// TLS if there is any, then enough bytes to know the protocol.
-async fn open(shared: &Shared, stream: BoxStream) -> Result<(BoxStream, Option<SpiffeId>), Refusal> {
-    let (stream, spiffe) = match &shared.acceptor {
-        None => (stream, None),
+async fn open(
+    shared: &Shared,
+    stream: BoxStream,
+) -> Result<(BoxStream, Option<SpiffeId>, Option<String>), Refusal> {
+    let (stream, spiffe, name) = match &shared.acceptor {
+        None => (stream, None, None),
         Some(acceptor) => {
-            let shaken = timeout(shared.limits.handshake_timeout, acceptor.accept(stream)).await;
-            let (stream, id) = shaken.map_err(|_| Refusal::SlowHandshake)??;
-            (stream, Some(id))
+            let shaken = timeout(shared.limits.handshake_timeout, acceptor.accept_named(stream)).await;
+            let (stream, id, name) = shaken.map_err(|_| Refusal::SlowHandshake)??;
+            (stream, Some(id), name)
         }
     };
     let sniffed = timeout(shared.limits.header_timeout, sniff(stream)).await;
     let stream = sniffed.map_err(|_| Refusal::Silent)?.map_err(Refusal::Closed)?;
-    Ok((Box::new(stream), spiffe))
+    Ok((Box::new(stream), spiffe, name))
 }
 
 /// Reads until it is clear whether this is HTTP/2. The HTTP stack would wait for these bytes for ever.

@@ -27,6 +27,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Who it proved to be; `None` on a plain connection.
     pub spiffe: Option<SpiffeId>,
+    /// The common name of its certificate, if that has one.
+    pub common_name: Option<String>,
 }
 
 impl fmt::Display for Peer {

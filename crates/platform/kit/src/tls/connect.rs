@@ -12,7 +12,7 @@ use rustls_pki_types::ServerName;
 
 use super::allow::AllowList;
 use super::identity::Identity;
-use super::spiffe::SpiffeId;
+use super::spiffe::{SpiffeId, common_name};
 use super::verify::{Judge, PeerRefused};
 use crate::net::BoxStream;
 
@@ -60,10 +60,21 @@ pub struct Acceptor {
 impl Acceptor {
     /// Shakes hands with whoever connected. Has no deadline of its own.
     pub async fn accept(&self, stream: BoxStream) -> Result<(BoxStream, SpiffeId), HandshakeError> {
+        self.accept_named(stream).await.map(|(stream, spiffe, _)| (stream, spiffe))
+    }
+
+    /// As [`Self::accept`], with the common name of the peer's certificate, if it has one.
+    pub async fn accept_named(
+        &self,
+        stream: BoxStream,
+    ) -> Result<(BoxStream, SpiffeId, Option<String>), HandshakeError> {
         let judge = judge(&self.identity, &self.allow, false);
         let config = self.config(&judge).map_err(HandshakeError::Own)?;
         let result = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
-        conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream))
+        let shown = result.as_ref().ok().and_then(|tls| tls.get_ref().1.peer_certificates()?.first());
+        let name = shown.and_then(common_name);
+        let concluded = conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream));
+        concluded.map(|(stream, spiffe)| (stream, spiffe, name))
     }
 
     fn config(&self, judge: &Arc<Judge>) -> Result<ServerConfig, rustls::Error> {
