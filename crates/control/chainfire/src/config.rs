@@ -12,8 +12,12 @@ use kit::telemetry::LogConfig;
 use kit::tls::{AllowList, TlsConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::{Scheme, SchemeError};
 use crate::convert::address_of_url;
 use crate::store::StoreOptions;
+
+/// etcd's, for signed tokens that say nothing else.
+const DEFAULT_JWT_TTL: Duration = Duration::from_secs(300);
 
 /// Everything a member is told. Paths and addresses have no defaults, bounds all do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +51,9 @@ pub struct Config {
     /// Sizes of the store.
     #[serde(default)]
     pub store: StoreConfig,
+    /// Users.
+    #[serde(default)]
+    pub auth: AuthConfig,
     /// Log lines.
     #[serde(default)]
     pub log: LogConfig,
@@ -145,6 +152,46 @@ impl Default for Limits {
     }
 }
 
+/// Who asks, once users are asked for (`etcdctl auth enable`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// `simple`, or `jwt,sign-method=…,priv-key=…,pub-key=…,ttl=…`: etcd's `auth-token`.
+    pub token: String,
+    /// How long a simple token lives unused: etcd's `auth-token-ttl`.
+    #[serde(with = "humantime_serde")]
+    pub token_ttl: Duration,
+    /// How dear a guess at a password is: etcd's `bcrypt-cost`. One more doubles it.
+    pub bcrypt_cost: u32,
+    /// Who comes without a token is the user its certificate's common name says.
+    pub certificate_users: bool,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        let token_ttl = Duration::from_secs(300);
+        Self { token: "simple".into(), token_ttl, bcrypt_cost: 10, certificate_users: true }
+    }
+}
+
+impl AuthConfig {
+    pub(crate) fn scheme(&self) -> Result<Scheme, SchemeError> {
+        Scheme::parse(&self.token, DEFAULT_JWT_TTL)
+    }
+
+    fn check(&self, problems: &mut Vec<String>) {
+        if let Err(e) = self.scheme() {
+            problems.push(format!("auth.token: {e}"));
+        }
+        if !(4..=31).contains(&self.bcrypt_cost) {
+            problems.push(format!("auth.bcrypt_cost is {}: choose between 4 and 31", self.bcrypt_cost));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&self.token_ttl) {
+            problems.push("auth.token_ttl is not between 1s and 1day: change it".into());
+        }
+    }
+}
+
 /// Sizes of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -183,6 +230,7 @@ impl RoleConfig for Config {
         if let Err(e) = self.log.parse_filter() {
             problems.push(e.to_string());
         }
+        self.auth.check(&mut problems);
         problems.extend(self.client.limits.problems("client.limits"));
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
@@ -350,6 +398,8 @@ mod tests {
             ("[\"operator/*\", \"node/*/*\"]", "[]", "client.allow is empty"),
             ("[tls]", "[raft]\nelection = \"200ms\"\n[tls]", "five times raft.heartbeat"),
             ("[tls]", "[limits]\nrequests = 0\n[tls]", "limits.requests is 0: choose between"),
+            ("[tls]", "[auth]\ntoken = \"jwt\"\n[tls]", "sign-method is missing"),
+            ("[tls]", "[auth]\nbcrypt_cost = 3\n[tls]", "choose between 4 and 31"),
             ("[tls]", "[limits]\nrequest = 5\n[tls]", "unknown key \"request\" in [limits]"),
         ] {
             assert!(GOOD.contains(from), "{from}");

@@ -1,12 +1,13 @@
 //! ChainFire: a replicated key-value store that etcd v3 clients use without noticing.
 //!
 //! [`Config`] → [`build`] → [`run`]. It keeps the cloud's desired state and coordination, in one group of
-//! [`quorum`] replicas. It refuses to be more than etcd is to its clients; Auth, Lock, Election, HashKV,
+//! [`quorum`] replicas. It refuses to be more than etcd is to its clients; Lock, Election, HashKV,
 //! Defragment and alarms answer UNIMPLEMENTED in this version.
 //!
 //! # Shape
 //! - [`store`]: every key at every revision, in memory since the last flush, in one redb file before it.
 //! - `machine`: what each command in the log means; deterministic, no clock, no configuration.
+//! - `auth`: who there is, who may do what, and who asks.
 //! - `lessor`: which leases are over; only the leader knows times, fenced by an epoch in the log.
 //! - `watch`: streams of history; a watcher is a position in it, never a queue that could overflow.
 //! - `convert`, `api`: etcd's rules, codes and words, and its services.
@@ -27,6 +28,7 @@
 //! - Leader leases for reads and keep-alives by the clock alone: a paused leader would lie.
 
 mod api;
+mod auth;
 pub mod config;
 mod convert;
 mod lessor;
@@ -37,6 +39,7 @@ pub mod store;
 pub mod version;
 mod watch;
 
+pub use auth::{AuthRefusal, Authority, JwtError, SchemeError};
 pub use config::Config;
 pub use lessor::{Lessor, LessorError, Remaining};
 pub use machine::{Failure, Machine, Refusal};

@@ -6,6 +6,12 @@ pub mod mvccpb {
     tonic::include_proto!("mvccpb");
 }
 
+/// Users and roles.
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod authpb {
+    tonic::include_proto!("authpb");
+}
+
 /// The services and their messages.
 #[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod etcdserverpb {

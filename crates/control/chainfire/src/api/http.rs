@@ -11,6 +11,7 @@ use tonic::service::Routes;
 
 use super::Api;
 use crate::convert::Rejection;
+use crate::proto::etcdserverpb::auth_server::AuthServer;
 use crate::proto::etcdserverpb::cluster_server::ClusterServer;
 use crate::proto::etcdserverpb::kv_server::KvServer;
 use crate::proto::etcdserverpb::lease_server::LeaseServer;
@@ -29,6 +30,7 @@ pub(crate) fn router(api: &Api) -> Router {
         .add_service(LeaseServer::new(api.clone()).max_decoding_message_size(largest))
         .add_service(ClusterServer::new(api.clone()).max_decoding_message_size(largest))
         .add_service(MaintenanceServer::new(api.clone()).max_decoding_message_size(largest))
+        .add_service(AuthServer::new(api.clone()).max_decoding_message_size(largest))
         .prepare()
         .into_axum_router();
     let plain = Router::new()

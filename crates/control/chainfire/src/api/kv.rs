@@ -1,5 +1,7 @@
 //! Range, Put, DeleteRange, Txn, Compact.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Api, OnLearner, unexpected};
@@ -51,10 +53,11 @@ impl Api {
             self.barrier().await?;
         }
         let quick = request.range_end.is_empty();
+        let (key, end) = (request.key.clone(), request.range_end.clone());
         let answer = self.read(quick, move |view, compacted| {
             Ok(Reader::new(view, view.head(), compacted).range(&request)?)
         });
-        let mut response = answer.await?;
+        let mut response = self.read_as_permitted(|guard| Ok(guard.read(&key, &end)?), answer).await?;
         self.stamp(&mut response.header);
         Ok(response)
     }
@@ -96,8 +99,10 @@ impl Api {
         if !is_serializable(&request) {
             self.barrier().await?;
         }
-        let quick = touches_single_keys(&request);
-        self.read(quick, move |view, compacted| Ok(read_txn(view, compacted, &request)?)).await
+        let (quick, request) = (touches_single_keys(&request), Arc::new(request));
+        let asked = request.clone();
+        let answer = self.read(quick, move |view, compacted| Ok(read_txn(view, compacted, &request)?));
+        self.read_as_permitted(|guard| Ok(guard.txn(&asked, &|_| Ok(Vec::new()))?), answer).await
     }
 
     async fn serve_compact(&self, request: CompactionRequest) -> Result<CompactionResponse, Rejection> {

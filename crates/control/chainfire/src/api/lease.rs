@@ -1,14 +1,17 @@
 //! Leases: granted and revoked through the log, kept alive and looked at on the leader.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, stream};
+use kit::server::Peer;
 use prost::Message;
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Api, OnLearner, requires_leader, unexpected};
+use crate::auth::Guard;
 use crate::convert::Rejection;
 use crate::proto::etcdserverpb::lease_server::Lease;
 use crate::proto::etcdserverpb::{
@@ -55,14 +58,18 @@ impl Lease for Api {
         // The stream itself holds no permit: it may be open for days.
         drop(self.admit(OnLearner::Refuse, request.metadata())?);
         let needs_leader = requires_leader(request.metadata());
-        let state = (self.clone(), request.into_inner());
-        let answers = stream::try_unfold(state, move |(api, mut requests)| async move {
+        let (metadata, extensions, requests) = request.into_parts();
+        let state = (self.clone(), requests, Arc::new((metadata, extensions)));
+        let answers = stream::try_unfold(state, move |(api, mut requests, from)| async move {
             let Some(request) = requests.message().await? else { return Ok(None) };
             if needs_leader && api.leadership().borrow().leader.is_none() {
                 return Err(Rejection::NoLeader.into());
             }
+            // A token may end while the stream goes on.
+            let caller = api.identify(&from.0, from.1.get::<Peer>()).await?;
+            api.may_keep_alive(caller.as_ref(), request.id).await?;
             let answer = api.serve_keep_alive(request).await?;
-            Ok(Some((answer, (api, requests))))
+            Ok(Some((answer, (api, requests, from))))
         });
         Ok(Response::new(Box::pin(answers)))
     }
@@ -130,16 +137,26 @@ impl Api {
         &self,
         request: LeaseTimeToLiveRequest,
     ) -> Result<LeaseTimeToLiveResponse, Rejection> {
-        let Answer::TimeToLive(mut response) = self.ask_primary(Call::TimeToLive(request)).await? else {
-            return Err(unexpected());
-        };
+        let keys = if request.keys { self.guarded_keys(request.id).await? } else { Vec::new() };
+        let asked = self.ask_primary(Call::TimeToLive(request));
+        let answer = self.read_as_permitted(|guard| Ok(guard.read_all(&keys)?), asked).await?;
+        let Answer::TimeToLive(mut response) = answer else { return Err(unexpected()) };
+        // What was attached since the look is not for everybody, either.
+        self.read_as_permitted(|guard| Ok(guard.read_all(&response.keys)?), async { Ok(()) }).await?;
         self.stamp(&mut response.header);
         Ok(response)
     }
 
     async fn serve_leases(&self) -> Result<LeaseLeasesResponse, Rejection> {
         self.barrier().await?;
-        let leases = self.store.leases().keys().map(|id| LeaseStatus { id: *id }).collect();
+        let ids: Vec<i64> = self.store.leases().keys().copied().collect();
+        let mut keys = Vec::new();
+        for id in &ids {
+            keys.extend(self.guarded_keys(*id).await?);
+        }
+        let seen = |guard: &Guard<'_>| Ok(guard.user().and_then(|()| guard.read_all(&keys))?);
+        self.read_as_permitted(seen, async { Ok(()) }).await?;
+        let leases = ids.into_iter().map(|id| LeaseStatus { id }).collect();
         Ok(LeaseLeasesResponse { header: self.header(), leases })
     }
 

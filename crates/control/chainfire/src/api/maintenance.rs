@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use kit::Context;
 use kit::disk::{File, read_exact_at};
+use kit::server::Peer;
 use quorum::Change;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, async_trait};
@@ -46,6 +47,9 @@ impl Maintenance for Api {
 
     async fn snapshot(&self, request: Request<SnapshotRequest>) -> Result<Response<Snapshots>, Status> {
         drop(self.admit(OnLearner::Serve, request.metadata())?);
+        let (metadata, extensions, _) = request.into_parts();
+        let permitted = async { Ok(()) };
+        self.on_behalf("Snapshot", &metadata, extensions.get::<Peer>(), permitted).await?;
         let permit = self.snapshots().try_acquire_owned().map_err(|_| Rejection::TooManyRequests)?;
         Ok(Response::new(self.serve_snapshot(permit).await?))
     }

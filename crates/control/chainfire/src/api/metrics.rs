@@ -17,6 +17,12 @@ pub(crate) struct ApiMetrics {
     failures: Family<ByFailure, Counter>,
     streams: Gauge,
     pub(super) watchers: Gauge,
+    logins: Family<ByOutcome, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,6 +48,7 @@ impl Default for ApiMetrics {
             failures: Family::default(),
             streams: Gauge::default(),
             watchers: Gauge::default(),
+            logins: Family::default(),
         }
     }
 }
@@ -58,6 +65,7 @@ impl ApiMetrics {
         )?;
         metrics.register("watch_streams", "Open watch streams", this.streams.clone())?;
         metrics.register("watchers", "Watchers on all streams", this.watchers.clone())?;
+        metrics.register("logins", "Logins by password, by outcome", this.logins.clone())?;
         Ok(this)
     }
 
@@ -66,6 +74,11 @@ impl ApiMetrics {
         if let Some(status) = failure {
             self.failures.get_or_create(&ByFailure { method, code: status.code().into() }).inc();
         }
+    }
+
+    pub(super) fn login(&self, granted: bool) {
+        let outcome = if granted { "granted" } else { "refused" };
+        self.logins.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// Counts a stream in, and out again when the guard is dropped.

@@ -4,6 +4,7 @@
 //! what an error is called is [`crate::convert`]'s. Reads are linearizable unless they say otherwise;
 //! a read of one key is answered on the spot, anything longer on a thread that may block.
 
+mod auth;
 mod cluster;
 mod deadline;
 mod http;
@@ -20,15 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kit::Context;
+use kit::server::Peer;
 use quorum::{Group, Leadership};
 use tokio::sync::{Semaphore, watch as channel};
 use tokio::time::{Instant, timeout};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use crate::auth::{Authority, Caller, Jwt, Passwords};
 use crate::config::Limits;
 use crate::convert::{Checks, Rejection};
-use crate::machine::{decode_reply, encode};
+use crate::machine::{decode_reply, encode_as};
 use crate::proto::etcdserverpb::ResponseHeader;
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
@@ -58,6 +61,18 @@ pub(crate) struct ApiConfig {
     /// Where snapshots wait for their reader.
     pub(crate) spool: PathBuf,
     pub(crate) metrics: ApiMetrics,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) passwords: Passwords,
+    /// Signs and verifies tokens; none: they are simple ones.
+    pub(crate) jwt: Option<Jwt>,
+    /// Whether a client's certificate says which user it is.
+    pub(crate) certificate_users: bool,
+}
+
+tokio::task_local! {
+    /// Who the request is from that is being served. A part of the request, not of the process: every command
+    /// takes it from here, so that no service can forget to hand it on; without one, a command is nobody's.
+    static CALLER: Option<Caller>;
 }
 
 /// All services. Cheap to clone.
@@ -144,8 +159,10 @@ impl Api {
         let outcome = match self.admit(on_learner, request.metadata()) {
             Err(rejection) => Err(rejection),
             Ok(_permit) => {
-                let patience = deadline::of(request.metadata());
-                let served = timeout(patience, serve(request.into_inner())).await;
+                let (metadata, extensions, message) = request.into_parts();
+                let peer = extensions.get::<Peer>();
+                let serving = self.on_behalf(method, &metadata, peer, serve(message));
+                let served = timeout(deadline::of(&metadata), serving).await;
                 served.unwrap_or(Err(Rejection::DeadlineExceeded))
             }
         };
@@ -185,7 +202,8 @@ impl Api {
 
     /// Replicates a command and gives what it did.
     async fn propose(&self, operation: Operation) -> Result<Outcome, Rejection> {
-        let payload = encode(self.0.request_ids.fetch_add(1, Ordering::Relaxed), operation);
+        let request_id = self.0.request_ids.fetch_add(1, Ordering::Relaxed);
+        let payload = encode_as(self.credentials(), request_id, operation);
         if payload.len() > self.limits.request_bytes {
             return Err(Rejection::RequestTooLarge);
         }

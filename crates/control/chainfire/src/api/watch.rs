@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream, stream};
+use kit::server::Peer;
 use prost::Message;
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep_until, timeout};
-use tonic::{Request, Response, Status, Streaming, async_trait};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Response, Status, Streaming, async_trait};
 
 use super::metrics::OpenStream;
 use super::{Api, OnLearner, requires_leader};
@@ -37,7 +39,7 @@ impl Watch for Api {
         // The stream itself holds no permit: it may be open for days.
         drop(self.admit(OnLearner::Refuse, request.metadata())?);
         let requires_leader = requires_leader(request.metadata());
-        let stream = WatchStream::new(self, request.into_inner(), requires_leader);
+        let stream = WatchStream::new(self, request, requires_leader);
         Ok(Response::new(Box::pin(stream::try_unfold(stream, WatchStream::next))))
     }
 }
@@ -45,6 +47,8 @@ impl Watch for Api {
 struct WatchStream {
     api: Api,
     requests: Streaming<WatchRequest>,
+    /// What tells who asks.
+    from: (MetadataMap, Extensions),
     session: Session,
     dispatched: channel::Receiver<i64>,
     next_look: Instant,
@@ -53,6 +57,14 @@ struct WatchStream {
     fragments: Vec<WatchResponse>,
     watchers: i64,
     _open: OpenStream,
+}
+
+const SMALLEST: Bytes = Bytes::from_static(b"\0");
+
+/// A refusal as Go prints it, which is what etcd gives as the reason.
+fn status_text(rejection: &Rejection) -> String {
+    let status = Status::from(rejection.clone());
+    format!("rpc error: code = {:?} desc = {}", status.code(), status.message())
 }
 
 /// What to do next.
@@ -65,14 +77,16 @@ enum Turn {
 }
 
 impl WatchStream {
-    fn new(api: &Api, requests: Streaming<WatchRequest>, requires_leader: bool) -> Self {
+    fn new(api: &Api, request: Request<Streaming<WatchRequest>>, requires_leader: bool) -> Self {
         let limits = SessionLimits {
             watchers: api.limits.watchers_per_stream,
             buffered_bytes: api.limits.watch_buffer_bytes,
         };
+        let (metadata, extensions, requests) = request.into_parts();
         Self {
             api: api.clone(),
             requests,
+            from: (metadata, extensions),
             session: Session::new(api.hub.clone(), api.store.clone(), limits),
             dispatched: api.hub.dispatched(),
             next_look: Instant::now() + progress_interval(api),
@@ -89,7 +103,7 @@ impl WatchStream {
             // Requests first: a client must get through to a session that is busy.
             if let Some(request) = self.requests.message().now_or_never() {
                 match request? {
-                    Some(request) => self.take(request),
+                    Some(request) => self.take(request).await,
                     None => return Ok(None),
                 }
             }
@@ -105,7 +119,7 @@ impl WatchStream {
                 continue;
             }
             match self.wait().await? {
-                Turn::Request(request) => self.take(request),
+                Turn::Request(request) => self.take(request).await,
                 Turn::Ended => return Ok(None),
                 Turn::Look => {}
                 Turn::LookAround => self.look_around(),
@@ -147,9 +161,12 @@ impl WatchStream {
         Ok(caught_up.await?.map_err(Rejection::from)?)
     }
 
-    fn take(&mut self, request: WatchRequest) {
+    async fn take(&mut self, request: WatchRequest) {
         match request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => self.session.create(new_watcher(create)),
+            Some(RequestUnion::CreateRequest(create)) => match self.permit(&create).await {
+                Ok(()) => self.session.create(new_watcher(create)),
+                Err(rejection) => self.session.refuse(status_text(&rejection)),
+            },
             Some(RequestUnion::CancelRequest(cancel)) => self.session.cancel(cancel.watch_id),
             Some(RequestUnion::ProgressRequest(_)) => self.session.request_progress(),
             // A request of a later version: etcd passes over it, too.
@@ -158,6 +175,13 @@ impl WatchStream {
         let watchers = i64::try_from(self.session.watchers()).unwrap_or(i64::MAX);
         self.api.metrics.watchers.inc_by(watchers - self.watchers);
         self.watchers = watchers;
+    }
+
+    /// Who asks is found out anew for each watcher: a token may end while the stream goes on.
+    async fn permit(&mut self, create: &WatchCreateRequest) -> Result<(), Rejection> {
+        let caller = self.api.identify(&self.from.0, self.from.1.get::<Peer>()).await?;
+        let key = if create.key.is_empty() { SMALLEST } else { create.key.clone() };
+        self.api.guarded(caller.as_ref(), |guard| guard.read(&key, &create.range_end))
     }
 
     fn respond(&mut self, notice: Notice) -> Result<WatchResponse, Status> {
@@ -237,7 +261,7 @@ async fn leaderless(api: &Api, required: bool) {
 fn new_watcher(create: WatchCreateRequest) -> NewWatcher {
     let filters: Vec<FilterType> = create.filters().collect();
     // As in etcd, no key means the smallest one.
-    let key = if create.key.is_empty() { Bytes::from_static(b"\0") } else { create.key };
+    let key = if create.key.is_empty() { SMALLEST } else { create.key };
     NewWatcher {
         span: Span::new(key, create.range_end),
         start: create.start_revision,

@@ -3,6 +3,7 @@
 use quorum::{CallError, MembershipError, ProposeError, ReadError};
 use tonic::{Code, Status};
 
+use crate::auth::AuthRefusal;
 use crate::machine::{BadReply, Failure, Refusal};
 use crate::store::StoreError;
 
@@ -41,6 +42,8 @@ pub(crate) enum Rejection {
     Unhealthy,
     NotForLearners,
     BadTransferee,
+    /// About users and their permissions.
+    Auth(AuthRefusal),
     /// The client's own deadline.
     DeadlineExceeded,
     /// The replica's fault; the text is for its operator.
@@ -101,6 +104,7 @@ impl Rejection {
             Self::Unhealthy => (Unavailable, "etcdserver: unhealthy cluster"),
             Self::NotForLearners => (Unavailable, "etcdserver: rpc not supported for learner"),
             Self::BadTransferee => (FailedPrecondition, "etcdserver: bad leader transferee"),
+            Self::Auth(refusal) => refusal.row(),
             Self::DeadlineExceeded => (DeadlineExceeded, "context deadline exceeded"),
             Self::Internal(why) => (Internal, why),
         }
@@ -128,7 +132,14 @@ impl From<Refusal> for Rejection {
             Refusal::LeaseNotFound => Self::LeaseNotFound,
             Refusal::LeaseExists => Self::LeaseExists,
             Refusal::StaleLessor => Self::NotLeader,
+            Refusal::Auth(refusal) => Self::Auth(refusal),
         }
+    }
+}
+
+impl From<AuthRefusal> for Rejection {
+    fn from(refusal: AuthRefusal) -> Self {
+        Self::Auth(refusal)
     }
 }
 

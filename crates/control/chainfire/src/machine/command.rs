@@ -10,19 +10,31 @@ use crate::proto::internal::reply::Outcome;
 use crate::proto::internal::{Command, Reply};
 
 use super::refusal::{Failure, Refusal};
+use crate::auth::{AuthRefusal, Credentials};
 
 /// The highest format that this version applies, and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+/// What is written where it suffices, so that the version before reads it, too: without users.
+const WITHOUT_USERS: u32 = 1;
 
-/// A command as it is proposed.
+/// A replica's own command as it is proposed.
 pub(crate) fn encode(request_id: u64, operation: Operation) -> Bytes {
-    Command { format: FORMAT, request_id, operation: Some(operation) }.encode_to_vec().into()
+    encode_as(Credentials::default(), request_id, operation)
 }
 
-/// What a committed command asks for. A replica that cannot tell must stop: skipping it would make
+/// A client's command as it is proposed.
+pub(crate) fn encode_as(who: Credentials, request_id: u64, operation: Operation) -> Bytes {
+    let plain = who == Credentials::default() && !matches!(operation, Operation::Auth(_));
+    let format = if plain { WITHOUT_USERS } else { FORMAT };
+    let Credentials { user, revision } = who;
+    let command = Command { format, request_id, user, auth_revision: revision, operation: Some(operation) };
+    command.encode_to_vec().into()
+}
+
+/// Who asks for what in a committed command. A replica that cannot tell must stop: skipping it would make
 /// it differ from the others for good.
-pub(super) fn decode(index: u64, payload: Bytes) -> io::Result<Operation> {
-    let refuse = |why: String| {
+pub(super) fn decode(index: u64, payload: Bytes) -> io::Result<(Credentials, Operation)> {
+    let refuse = |why: String| -> io::Result<(Credentials, Operation)> {
         let text = format!("entry {index} of the log holds {why}; run the version that wrote it");
         Err(io::Error::new(io::ErrorKind::InvalidData, text))
     };
@@ -31,7 +43,11 @@ pub(super) fn decode(index: u64, payload: Bytes) -> io::Result<Operation> {
         Ok(command) if command.format > FORMAT => {
             refuse(format!("a command of format {}, this version applies up to {FORMAT}", command.format))
         }
-        Ok(command) => command.operation.map_or_else(|| refuse("an unknown command".into()), Ok),
+        Ok(command) => {
+            let who = Credentials { user: command.user, revision: command.auth_revision };
+            let operation = command.operation.map(|operation| Ok((who, operation)));
+            operation.unwrap_or_else(|| refuse("an unknown command".into()))
+        }
     }
 }
 
@@ -56,7 +72,8 @@ pub(crate) fn decode_reply(reply: Bytes) -> Result<Result<Outcome, Refusal>, Bad
     match reply.outcome {
         None => Err(BadReply("it is empty".into())),
         Some(Outcome::Refused(code)) => {
-            Refusal::from_code(code).map(Err).ok_or_else(|| BadReply(format!("refusal {code}")))
+            let refusal = Refusal::from_code(code).or(AuthRefusal::from_number(code).map(Refusal::Auth));
+            refusal.map(Err).ok_or_else(|| BadReply(format!("refusal {code}")))
         }
         Some(outcome) => Ok(Ok(outcome)),
     }

@@ -21,14 +21,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorum::{Command, Flush, StateMachine};
 
+use crate::auth::{AuthRefusal, Authority, Credentials};
 use crate::lessor::Lessor;
 use crate::proto::etcdserverpb::{CompactionRequest, CompactionResponse};
-use crate::proto::internal::LessorClaimed;
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
+use crate::proto::internal::{AuthCommand, LessorClaimed};
 use crate::store::{Batch, Store};
 
-pub(crate) use command::{BadReply, FORMAT, decode_reply, encode};
+pub(crate) use command::{BadReply, FORMAT, decode_reply, encode, encode_as};
 pub(crate) use range::{Reader, header};
 pub use refusal::{Failure, Refusal};
 pub(crate) use txn::{is_read_only, read as read_txn};
@@ -37,15 +38,23 @@ pub(crate) use txn::{is_read_only, read as read_txn};
 pub struct Machine {
     store: Arc<Store>,
     lessor: Arc<Lessor>,
+    authority: Arc<Authority>,
 }
 
 impl Machine {
-    /// Applies to `store` and tells `lessor` about leases.
-    pub fn new(store: Arc<Store>, lessor: Arc<Lessor>) -> Self {
-        Self { store, lessor }
+    /// Applies to `store` what `authority` permits, and tells `lessor` about leases.
+    pub fn new(store: Arc<Store>, lessor: Arc<Lessor>, authority: Arc<Authority>) -> Self {
+        Self { store, lessor, authority }
     }
 
-    fn execute(&self, batch: &mut Batch<'_>, operation: Operation) -> Result<Outcome, Failure> {
+    fn execute(
+        &self,
+        batch: &mut Batch<'_>,
+        index: u64,
+        who: &Credentials,
+        operation: Operation,
+    ) -> Result<Outcome, Failure> {
+        self.authority.permit(batch, who, &operation)?;
         Ok(match operation {
             Operation::Put(request) => Outcome::Put(keys::apply_put(batch, request)?),
             Operation::DeleteRange(request) => Outcome::DeleteRange(keys::apply_delete(batch, request)?),
@@ -64,6 +73,11 @@ impl Machine {
             Operation::LessorClaim(claim) => {
                 batch.claim(claim.epoch);
                 Outcome::LessorClaimed(LessorClaimed {})
+            }
+            Operation::Auth(AuthCommand { change }) => {
+                // What an earlier version cannot know, it does not decode as a command at all.
+                let change = change.ok_or(AuthRefusal::InvalidManagement)?;
+                Outcome::Auth(self.authority.apply(batch, index, &change)?)
             }
         })
     }
@@ -90,8 +104,8 @@ impl StateMachine for Machine {
         let mut batch = self.store.begin();
         let mut replies = Vec::with_capacity(commands.len());
         for Command { index, payload } in commands {
-            let operation = command::decode(*index, payload.clone())?;
-            replies.push(command::encode_reply(self.execute(&mut batch, operation))?);
+            let (who, operation) = command::decode(*index, payload.clone())?;
+            replies.push(command::encode_reply(self.execute(&mut batch, *index, &who, operation))?);
         }
         batch.finish(position)?;
         Ok(replies)
@@ -110,6 +124,7 @@ impl StateMachine for Machine {
     fn import(&mut self, image: &mut dyn Read, position: &Bytes) -> io::Result<()> {
         self.store.import(image, position)?;
         self.lessor.replaced();
+        self.authority.replaced(&self.store.view())?;
         Ok(())
     }
 }

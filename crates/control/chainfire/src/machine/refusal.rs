@@ -1,29 +1,32 @@
 //! Why a request that reached the store changed or gave nothing.
 
+use crate::auth::AuthRefusal;
 use crate::store::StoreError;
 
 /// A refusal that every replica gives alike. The codes stand in the log's replies: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[repr(u32)]
 pub enum Refusal {
     /// The revision is older than the latest compaction.
     #[error("required revision has been compacted")]
-    Compacted = 1,
+    Compacted,
     /// The revision is not there yet.
     #[error("required revision is a future revision")]
-    FutureRevision = 2,
+    FutureRevision,
     /// A put that keeps the value or the lease of a key that is not there.
     #[error("key not found")]
-    KeyNotFound = 3,
+    KeyNotFound,
     /// No such lease.
     #[error("requested lease not found")]
-    LeaseNotFound = 4,
+    LeaseNotFound,
     /// A lease of this id is there already.
     #[error("lease already exists")]
-    LeaseExists = 5,
+    LeaseExists,
     /// Another lessor decides about expiry by now.
     #[error("another lessor has taken over")]
-    StaleLessor = 6,
+    StaleLessor,
+    /// About users and their permissions.
+    #[error(transparent)]
+    Auth(#[from] AuthRefusal),
 }
 
 impl Refusal {
@@ -38,7 +41,15 @@ impl Refusal {
 
     /// As it stands in a reply.
     pub fn code(self) -> u32 {
-        self as u32
+        match self {
+            Self::Compacted => 1,
+            Self::FutureRevision => 2,
+            Self::KeyNotFound => 3,
+            Self::LeaseNotFound => 4,
+            Self::LeaseExists => 5,
+            Self::StaleLessor => 6,
+            Self::Auth(refusal) => refusal.number(),
+        }
     }
 
     /// From a reply; none if a later version wrote it.
@@ -56,6 +67,12 @@ pub enum Failure {
     /// The replica cannot go on.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AuthRefusal> for Failure {
+    fn from(refusal: AuthRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 #[cfg(test)]

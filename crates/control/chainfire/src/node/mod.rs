@@ -26,6 +26,7 @@ use tonic::service::Routes;
 use self::identity::{Identity, cluster_id, founder_id};
 use self::metrics::ReplicaCollector;
 use crate::api::{Api, ApiConfig, ApiMetrics};
+use crate::auth::{Authority, Jwt, JwtError, Passwords, SchemeError};
 use crate::config::Config;
 use crate::lessor::{self, Keeper, Lessor};
 use crate::machine::Machine;
@@ -59,6 +60,12 @@ pub enum StartError {
     /// A port to listen on.
     #[error(transparent)]
     Listen(#[from] io::Error),
+    /// The keys that tokens are signed with.
+    #[error("auth.token")]
+    Keys(#[from] JwtError),
+    /// What says how tokens are made.
+    #[error("auth.token")]
+    Scheme(#[from] SchemeError),
     /// Two figures of one name.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -74,7 +81,11 @@ impl From<StartError> for Failure {
     fn from(e: StartError) -> Self {
         match e {
             StartError::Store(_) | StartError::Replication(_) => Self::storage(e),
-            StartError::Tls(_) | StartError::Identity(_) | StartError::NotAFounder => Self::config(e),
+            StartError::Tls(_)
+            | StartError::Identity(_)
+            | StartError::NotAFounder
+            | StartError::Keys(_)
+            | StartError::Scheme(_) => Self::config(e),
             _ => Self::failed(e),
         }
     }
@@ -154,7 +165,8 @@ pub async fn build(
     serve_peers(context, config, identity.as_ref(), &host, &observers).await?;
     let member = who_am_i(context, config, cluster, &host).await?;
     let lessor = Arc::new(Lessor::default());
-    let machine = Machine::new(store.clone(), lessor.clone());
+    let authority = Authority::open(&store.view(), context.clock().unix(), config.auth.token_ttl)?;
+    let machine = Machine::new(store.clone(), lessor.clone(), authority.clone());
     let group = host.open_group(group_config(config, member), machine).await?;
     tracing::info!(
         name = config.name,
@@ -165,7 +177,7 @@ pub async fn build(
     let hub = Hub::new(&store);
     start_tasks(context, config, &store, &hub, &group, &lessor);
     report(&observers, &store, &group, &host)?;
-    let api = api(context, config, &store, &hub, &group, &observers)?;
+    let api = api(context, config, (&store, &authority), &hub, &group, &observers)?;
     let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
     Ok(Node { client, group, store })
 }
@@ -293,7 +305,7 @@ fn report(observers: &Observers, store: &Arc<Store>, group: &Group, host: &Host)
 fn api(
     context: &Context,
     config: &Config,
-    store: &Arc<Store>,
+    (store, authority): (&Arc<Store>, &Arc<Authority>),
     hub: &Arc<Hub>,
     group: &Group,
     observers: &Observers,
@@ -312,6 +324,10 @@ fn api(
         tls: config.tls.is_some(),
         spool: config.data_dir.join("spool"),
         metrics: ApiMetrics::register(&observers.metrics.sub("chainfire"))?,
+        authority: authority.clone(),
+        passwords: Passwords::new(context, config.auth.bcrypt_cost),
+        jwt: Jwt::open(&config.auth.scheme()?)?,
+        certificate_users: config.auth.certificate_users,
     }))
 }
 

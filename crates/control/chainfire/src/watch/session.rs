@@ -5,6 +5,7 @@
 //! has taken what there was. It changes from one to the other at an exact transaction, so that it
 //! hears of each exactly once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ pub(crate) struct Notice {
 pub(crate) enum Content {
     Created,
     /// A watcher that was not created.
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     Canceled,
     /// The watcher asked for what is compacted; this is the oldest revision left.
     Compacted(i64),
@@ -137,7 +138,7 @@ impl Session {
     pub(crate) fn create(&mut self, new: NewWatcher) {
         let head = self.store.view().head();
         if let Some(why) = self.refusal(&new) {
-            return self.tell(NOBODY, head, Content::Refused(why));
+            return self.tell(NOBODY, head, Content::Refused(why.into()));
         }
         let id = self.choose_id(new.id);
         let serial = self.hub.serial();
@@ -150,6 +151,12 @@ impl Session {
         if from < self.store.compacted() || !self.join(serial) {
             self.fall_behind(serial);
         }
+    }
+
+    /// Says why a watcher is not added, for a reason that is not the session's.
+    pub(crate) fn refuse(&mut self, why: String) {
+        let head = self.store.view().head();
+        self.tell(NOBODY, head, Content::Refused(why.into()));
     }
 
     /// etcd's texts.

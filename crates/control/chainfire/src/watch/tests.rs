@@ -127,7 +127,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store =
             Store::open(dir.path(), StoreOptions { flush_bytes: 8 << 10, ..Default::default() }).unwrap();
-        let machine = Machine::new(store.clone(), Arc::new(Lessor::default()));
+        let machine =
+            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
         let hub = Hub::new(&store);
         let limits = SessionLimits { watchers: 100, buffered_bytes };
         let session = || Session::new(hub.clone(), store.clone(), limits);

@@ -55,7 +55,6 @@ async fn there_are_no_alarms_and_what_is_missing_says_so() {
     for missing in [
         refusal(client.defragment().await).0,
         refusal(client.hash_kv(0).await).0,
-        refusal(client.auth_enable().await).0,
         refusal(client.lock("name", None).await).0,
         refusal(client.leader("name").await).0,
         refusal(client.alarm(AlarmAction::Activate, AlarmType::Nospace, None).await).0,

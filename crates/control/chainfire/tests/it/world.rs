@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
+use chainfire::config::{
+    AuthConfig, ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig,
+};
 use chainfire::{Config, Node, Observers};
 use etcd_client::Client;
 use kit::Context;
@@ -133,6 +135,7 @@ fn config(dir: &TempDir) -> Config {
         },
         limits: Limits::default(),
         store: StoreConfig::default(),
+        auth: AuthConfig::default(),
         log: kit::telemetry::LogConfig::default(),
     }
 }

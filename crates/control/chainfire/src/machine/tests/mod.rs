@@ -62,7 +62,8 @@ impl Replica {
     fn new(options: StoreOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), options).unwrap();
-        let machine = Machine::new(store.clone(), Arc::new(Lessor::default()));
+        let machine =
+            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
         Self { dir, store, machine, log: vec![], replies: vec![] }
     }
 
@@ -93,7 +94,8 @@ impl Replica {
         let Self { dir, store, machine, log, replies } = self;
         drop((store, machine));
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let machine = Machine::new(store.clone(), Arc::new(Lessor::default()));
+        let machine =
+            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
         let position = store.position().map_or(0, |p| usize::from_be_bytes(p.as_ref().try_into().unwrap()));
         let mut again = Self { dir, store, machine, log, replies };
         assert_eq!(again.replay(position), again.replies[position..]);
@@ -106,7 +108,9 @@ impl Replica {
         self.store.export().read_to_end_checked(&mut image);
         let mut next = Self::new(StoreOptions::default());
         // Something to be replaced.
-        next.apply(self.log.iter().take(1).map(|c| super::command::decode(0, c.clone()).unwrap()).collect());
+        next.apply(
+            self.log.iter().take(1).map(|c| super::command::decode(0, c.clone()).unwrap().1).collect(),
+        );
         next.machine.import(&mut image.as_slice(), &Self::position(self.log.len())).unwrap();
         assert_eq!(next.store.position(), Some(Self::position(self.log.len())));
         // As the hub does when it has caught up with the new era.
