@@ -108,12 +108,20 @@ pub struct RaftConfig {
     pub election: Duration,
     /// Recent log entries kept in memory.
     pub cache_bytes: u64,
+    /// Size of one file of the log.
+    pub segment_bytes: u64,
+    /// Entries after which the store is made durable and the log before it may go: etcd's `snapshot-count`.
+    pub entries_per_flush: u64,
+    /// Entries kept before that, from which a member that was away catches up.
+    pub entries_kept: u64,
 }
 
 impl Default for RaftConfig {
     fn default() -> Self {
         let (heartbeat, election) = (Duration::from_millis(100), Duration::from_secs(1));
-        Self { heartbeat, election, cache_bytes: 16 << 20 }
+        let (entries_per_flush, entries_kept) = (10_000, 50_000);
+        let segment_bytes = 32 << 20;
+        Self { heartbeat, election, cache_bytes: 16 << 20, segment_bytes, entries_per_flush, entries_kept }
     }
 }
 
@@ -297,7 +305,20 @@ impl Config {
     }
 
     fn check_raft(&self, problems: &mut Vec<String>) {
-        let RaftConfig { heartbeat, election, .. } = self.raft;
+        let RaftConfig { heartbeat, election, segment_bytes, entries_per_flush, .. } = self.raft;
+        if !(32 << 10..=1 << 30).contains(&segment_bytes) {
+            problems.push(format!("raft.segment_bytes is {segment_bytes}: choose between 32 KiB and 1 GiB"));
+        }
+        if segment_bytes / 2 <= self.limits.request_bytes as u64 {
+            problems.push(
+                "raft.segment_bytes must be more than twice limits.request_bytes, or the largest request would \
+                 not fit the log: raise it"
+                    .into(),
+            );
+        }
+        if entries_per_flush == 0 {
+            problems.push("raft.entries_per_flush is 0: choose at least 1".into());
+        }
         if heartbeat.is_zero() || election < heartbeat * 5 {
             problems.push(
                 "raft.election must be at least five times raft.heartbeat: one lost heartbeat is no reason to \

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::disk::{Disk, RealDisk};
 use crate::entropy::Entropy;
 use crate::net::{Net, Tcp};
+use crate::sabotage::Sabotage;
 use crate::task::Tasks;
 
 /// Clock, randomness, disk, network and tasks of one process. Cheap to clone.
@@ -23,6 +24,7 @@ struct Inner {
     disk: Arc<dyn Disk>,
     net: Arc<dyn Net>,
     tasks: Tasks,
+    sabotage: Sabotage,
 }
 
 /// Whether threads are real, or tasks of a simulation.
@@ -46,7 +48,26 @@ impl Context {
     }
 
     fn assemble(mode: Mode, clock: Clock, entropy: Entropy, disk: Arc<dyn Disk>, net: Arc<dyn Net>) -> Self {
-        Self { inner: Arc::new(Inner { mode, clock, entropy, disk, net, tasks: Tasks::default() }) }
+        let (tasks, sabotage) = (Tasks::default(), Sabotage::default());
+        Self { inner: Arc::new(Inner { mode, clock, entropy, disk, net, tasks, sabotage }) }
+    }
+
+    /// The same simulated node with a known bug in it, to show that the simulation catches it. A real
+    /// context stays as it is.
+    #[must_use]
+    pub fn with_known_bug(self, bug: &'static str) -> Self {
+        let Inner { mode, clock, entropy, disk, net, tasks, .. } = &*self.inner;
+        if *mode == Mode::Real {
+            return self;
+        }
+        let (clock, entropy, tasks) = (clock.clone(), entropy.clone(), tasks.clone());
+        let (disk, net, sabotage) = (disk.clone(), net.clone(), Sabotage::of(bug));
+        Self { inner: Arc::new(Inner { mode: *mode, clock, entropy, disk, net, tasks, sabotage }) }
+    }
+
+    /// The known bug that a simulation has put in, if any.
+    pub fn sabotage(&self) -> Sabotage {
+        self.inner.sabotage
     }
 
     /// Real or simulated.

@@ -24,6 +24,7 @@ pub mod health;
 pub mod net;
 pub mod retry;
 pub mod run;
+pub mod sabotage;
 pub mod server;
 pub mod task;
 pub mod telemetry;

@@ -12,6 +12,8 @@ pub mod ca;
 pub mod disk;
 pub mod net;
 pub mod node;
+pub mod schedule;
+pub mod seeds;
 
 pub use disk::SimDisk;
 pub use net::SimNet;

@@ -72,8 +72,10 @@ impl SimNode {
     /// Kills the host without warning, and with it what its disk had not synced. `seed` decides what of
     /// that survives. Restart it by [`turmoil::Sim::bounce`].
     pub fn crash(&self, world: &mut turmoil::Sim<'_>, seed: u64) {
-        world.crash(&*self.name);
+        // The disk first: what the process does while it is torn down (a database closes its file) must not
+        // reach the platter any more.
         self.disk.crash(seed);
+        world.crash(&*self.name);
     }
 
     fn clock(&self) -> Clock {

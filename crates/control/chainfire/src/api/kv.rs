@@ -49,7 +49,8 @@ impl Kv for Api {
 impl Api {
     async fn serve_range(&self, request: RangeRequest) -> Result<RangeResponse, Rejection> {
         Checks::range(&request)?;
-        if !request.serializable {
+        let stale = self.context.sabotage().is("serve a stale read as linearizable");
+        if !request.serializable && !stale {
             self.barrier().await?;
         }
         let quick = request.range_end.is_empty();

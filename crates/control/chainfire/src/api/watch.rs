@@ -278,7 +278,10 @@ fn new_watcher(create: WatchCreateRequest) -> NewWatcher {
 
 /// What the change replaced, unless that is compacted: etcd reads it at the revision before.
 fn previous(store: &Store, event: &Event) -> Result<Option<mvccpb::KeyValue>, StoreError> {
-    let Some(revision) = event.previous else { return Ok(None) };
+    let Some(mut revision) = event.previous else { return Ok(None) };
+    if store.sabotage().is("give the new value as the previous one") {
+        revision = event.revision;
+    }
     let view = store.view();
     if event.revision.main - 1 < store.compacted() {
         return Ok(None);

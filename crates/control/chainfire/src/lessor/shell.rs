@@ -171,6 +171,8 @@ impl Keeper {
 
     async fn revoke(&self, id: i64, epoch: u64) -> Result<(), Superseded> {
         let request_id = self.context.entropy().id();
+        let unfenced = self.context.sabotage().is("let a deposed leader end leases");
+        let epoch = if unfenced { 0 } else { epoch };
         let command = encode(request_id, Operation::LeaseRevoke(LeaseRevoke { id, epoch }));
         match self.group.propose(command).await.map(decode_reply) {
             Ok(Ok(Err(Refusal::StaleLessor))) => Err(Superseded),
@@ -204,12 +206,13 @@ impl CallHandler for Desk {
 pub(crate) async fn run(keeper: Arc<Keeper>) {
     keeper.group.on_call(Arc::new(Desk(Arc::downgrade(&keeper))));
     let mut leadership = keeper.group.leadership();
+    let unfenced = keeper.context.sabotage().is("let a deposed leader end leases");
     loop {
         let now = *leadership.borrow_and_update();
         if now.is_leader {
             tokio::select! {
                 biased;
-                over = leadership.wait_for(|l| !l.is_leader || l.term != now.term) => {
+                over = leadership.wait_for(|l| !unfenced && (!l.is_leader || l.term != now.term)) => {
                     if over.is_err() {
                         return;
                     }

@@ -1,11 +1,11 @@
 //! Who this member is, once and for all: derived at the founding, told at joining, then read from
 //! its directory.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use kit::Context;
+use kit::disk::read_exact_at;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -86,9 +86,9 @@ fn hash(parts: &[&str]) -> u64 {
 
 impl Identity {
     /// What the directory says; none if it is new.
-    pub(crate) fn read(dir: &Path, cluster: u64) -> Result<Option<Self>, IdentityError> {
+    pub(crate) fn read(context: &Context, dir: &Path, cluster: u64) -> Result<Option<Self>, IdentityError> {
         let path = dir.join(FILE);
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(context, &path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(IdentityError::Io { path, source }),
@@ -118,21 +118,33 @@ impl Identity {
     }
 }
 
+fn read_text(context: &Context, path: &Path) -> io::Result<String> {
+    let file = context.disk().open(path, false)?;
+    let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
+    read_exact_at(file.as_ref(), &mut bytes, 0)?;
+    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn an_identity_is_read_back_and_guarded() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Identity::read(dir.path(), 7).unwrap(), None);
+        assert_eq!(Identity::read(&Context::real(), dir.path(), 7).unwrap(), None);
         let identity = Identity { cluster: 7, member: 0xfeed };
         identity.write(&Context::real(), dir.path()).unwrap();
-        assert_eq!(Identity::read(dir.path(), 7).unwrap(), Some(identity));
-        let other = Identity::read(dir.path(), 8).unwrap_err().to_string();
+        assert_eq!(Identity::read(&Context::real(), dir.path(), 7).unwrap(), Some(identity));
+        let other = Identity::read(&Context::real(), dir.path(), 8).unwrap_err().to_string();
         assert!(other.contains("belongs to cluster 7, the configuration to 8"), "{other}");
         fs::write(dir.path().join(FILE), "format = 1\ncluster = \"7\"\nmember = \"0\"\n").unwrap();
-        assert!(matches!(Identity::read(dir.path(), 7), Err(IdentityError::Damaged { .. })));
+        assert!(matches!(
+            Identity::read(&Context::real(), dir.path(), 7),
+            Err(IdentityError::Damaged { .. })
+        ));
     }
 
     #[test]

@@ -183,13 +183,17 @@ pub async fn build(
 }
 
 async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, StartError> {
-    let (dir, options) = (config.data_dir.clone(), (&config.store).into());
-    let opened = context.blocking(move || Store::open(&dir, options)).await;
+    let (dir, options, owned) = (config.data_dir.clone(), (&config.store).into(), context.clone());
+    let opened = context.blocking(move || Store::open_in(&owned, &dir, options)).await;
     Ok(opened.ok_or(StartError::Panicked)??)
 }
 
 fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) -> HostConfig {
-    let wal = WalOptions { cache_bytes: config.raft.cache_bytes, ..WalOptions::default() };
+    let wal = WalOptions {
+        cache_bytes: config.raft.cache_bytes,
+        segment_bytes: config.raft.segment_bytes,
+        ..WalOptions::default()
+    };
     // A dead peer should be noticed within an election.
     let client = ClientOptions {
         connect_timeout: config.raft.election,
@@ -202,7 +206,7 @@ fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) ->
 
 async fn who_am_i(context: &Context, config: &Config, cluster: u64, host: &Host) -> Result<u64, StartError> {
     let dir: &Path = &config.data_dir;
-    if let Some(identity) = Identity::read(dir, cluster)? {
+    if let Some(identity) = Identity::read(context, dir, cluster)? {
         return Ok(identity.member);
     }
     let member = if config.join {
@@ -236,6 +240,8 @@ fn group_config(config: &Config, id: u64) -> GroupConfig {
         request_timeout: Duration::from_secs(5) + config.raft.election * 2,
         max_proposal_bytes: config.limits.request_bytes + ENVELOPE,
         max_inflight: config.limits.requests,
+        entries_per_flush: config.raft.entries_per_flush,
+        entries_kept: config.raft.entries_kept,
         ..GroupOptions::default()
     };
     GroupConfig { group: GROUP, member, bootstrap, options }

@@ -26,6 +26,7 @@ use redb::{
 use super::codec::{Reader, Writer};
 use super::error::StoreError;
 use super::event::{Event, Pointer, Row};
+use super::files::Files;
 use super::revision::{ENCODED, Revision};
 use super::span::Span;
 
@@ -157,8 +158,8 @@ pub(crate) struct Base {
 }
 
 /// Opens or creates the file. `cache` is in bytes.
-pub(crate) fn open(path: &Path, cache: usize) -> Result<Arc<Database>, StoreError> {
-    let opened = Builder::new().set_cache_size(cache).create(path);
+pub(super) fn open(files: &Files, path: &Path, cache: usize) -> Result<Arc<Database>, StoreError> {
+    let opened = files.database(Builder::new().set_cache_size(cache), path);
     let database = opened.map_err(|source| StoreError::open(path, source))?;
     prepare(&database)?;
     Ok(Arc::new(database))

@@ -78,6 +78,11 @@ impl Store {
             txn.set_quick_repair(true);
             let written = write_changes(&txn, &sealed.changes.read())?;
             count(&txn, written)?;
+            if self.files.sabotage.is("apply not atomically") {
+                txn.commit()?;
+                txn = database.begin_write()?;
+                txn.set_durability(Durability::None)?;
+            }
             write_state(&txn, &sealed.state)?;
             txn.commit()?;
             self.show(Base::latest(database)?, 1);

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::base::{ATTACHED, Base, META, State};
 use super::error::StoreError;
 use super::event::Pointer;
+use super::files::Files;
 use super::flush::{count, write_changes, write_state};
 use super::image::{BLOCK, FORMAT, HASH, LONGEST_RECORD, MAGIC, event};
 use super::recent::Recent;
@@ -31,32 +32,23 @@ pub(super) fn draft(path: &Path) -> PathBuf {
     path.with_extension("redb.new")
 }
 
-/// Removes what an import that did not finish has left.
-pub(super) fn remove_draft(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(draft(path)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
-}
-
 impl Store {
     /// Replaces everything by an image, durably, and stores a replication position with it.
     pub fn import(&self, image: &mut dyn Read, position: &Bytes) -> Result<(), StoreError> {
         let mut state = self.applying();
         let _writing = self.writing();
-        remove_draft(&self.path)?;
         let draft = draft(&self.path);
-        let base = match unpack(image, &draft, self.options.cache_bytes, position) {
+        self.files.remove(&draft)?;
+        let base = match unpack(image, &self.files, &draft, self.options.cache_bytes, position) {
             Ok(base) => base,
             Err(e) => {
                 // The image's fault is what matters; the draft is removed at the next start at the latest.
-                let _ = std::fs::remove_file(&draft);
+                let _ = self.files.remove(&draft);
                 return Err(e);
             }
         };
         let leases = read_leases(&base)?;
-        std::fs::rename(&draft, &self.path)?;
-        std::fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        self.files.replace(&draft, &self.path)?;
         *state = base.state.clone();
         *self.leases.write().unwrap_or_else(PoisonError::into_inner) = leases;
         self.take_over(base);
@@ -80,8 +72,14 @@ impl Store {
     }
 }
 
-fn unpack(image: &mut dyn Read, draft: &Path, cache: usize, position: &Bytes) -> Result<Base, StoreError> {
-    let database = base::open(draft, cache)?;
+fn unpack(
+    image: &mut dyn Read,
+    files: &Files,
+    draft: &Path,
+    cache: usize,
+    position: &Bytes,
+) -> Result<Base, StoreError> {
+    let database = base::open(files, draft, cache)?;
     let mut records = Records::new(image)?;
     let Record::Header(header) = records.next()? else {
         return Err(StoreError::image("it does not begin with a header"));

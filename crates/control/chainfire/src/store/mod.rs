@@ -13,6 +13,7 @@ mod base;
 mod codec;
 mod error;
 mod event;
+mod files;
 mod flush;
 mod image;
 mod import;
@@ -33,10 +34,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use kit::Context;
+use kit::sabotage::Sabotage;
 use redb::ReadableTable;
 use tokio::sync::{Notify, watch};
 
 use base::Base;
+use files::Files;
 use recent::Recent;
 
 use crate::proto::internal::LeaseGrant;
@@ -80,6 +84,7 @@ pub struct Size {
 
 /// A file of versioned keys. Shared by one writer, any number of readers and the housekeeping.
 pub struct Store {
+    files: Files,
     path: PathBuf,
     options: StoreOptions,
     view: ArcSwap<View>,
@@ -103,16 +108,29 @@ pub struct Store {
 impl Store {
     /// Opens or creates the store in a directory.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
-        std::fs::create_dir_all(dir)?;
+        Self::open_among(Files::real(), dir, options)
+    }
+
+    /// Opens or creates the store in a directory of this process' disk.
+    pub fn open_in(context: &Context, dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        Self::open_among(Files::of(context), dir, options)
+    }
+
+    fn open_among(files: Files, dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        files.create_dir(dir)?;
         let path = dir.join("store.redb");
-        import::remove_draft(&path)?;
-        let base = Base::latest(&base::open(&path, options.cache_bytes)?)?;
+        files.remove(&import::draft(&path))?;
+        let base = Base::latest(&base::open(&files, &path, options.cache_bytes)?)?;
         let leases = read_leases(&base)?;
-        let state = base.state.clone();
+        let mut state = base.state.clone();
+        if files.sabotage.is("reuse a revision after a restart") && state.revision > 1 {
+            state.revision -= 1;
+        }
         let scrubbed = base.scrubbed;
         let active = Arc::new(Recent::after(state.revision));
         let view = View { era: 0, active, sealed: Vec::new(), base: Arc::new(base) };
         Ok(Arc::new(Self {
+            files,
             path,
             options,
             view: ArcSwap::from_pointee(view),
@@ -162,6 +180,11 @@ impl Store {
         self.leases.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The known bug that a simulation has put in, if any.
+    pub(crate) fn sabotage(&self) -> Sabotage {
+        self.files.sabotage
+    }
+
     /// The keys attached to a lease, sorted.
     pub fn attached(&self, lease: i64) -> Result<Vec<Bytes>, StoreError> {
         self.view().attached(lease)
@@ -169,7 +192,7 @@ impl Store {
 
     /// How large it is. Blocks.
     pub fn size(&self) -> Result<Size, StoreError> {
-        let file = std::fs::metadata(&self.path)?.len();
+        let file = self.files.size(&self.path)?;
         Ok(Size { file, used: self.view().base.used })
     }
 

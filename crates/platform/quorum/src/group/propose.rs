@@ -58,14 +58,15 @@ impl Group {
         Instant::now() + self.inner.options.request_timeout
     }
 
-    /// Waits for news of a leader, or a moment. False when the deadline has passed.
+    /// Waits for news of a leader, or a moment. False when the deadline has passed, or no news will come
+    /// any more because this replica is stopping: without that a request would spin until its deadline.
     pub(super) async fn await_leader(&self, deadline: Instant) -> bool {
         let mut leadership = self.inner.leadership.clone();
         leadership.mark_unchanged();
         let pause = RETRY + self.inner.context.entropy().jitter(RETRY);
         // Both ends of the wait mean the same: look again.
-        let _ = timeout_at(deadline.min(Instant::now() + pause), leadership.changed()).await;
-        Instant::now() < deadline
+        let news = timeout_at(deadline.min(Instant::now() + pause), leadership.changed()).await;
+        !matches!(news, Ok(Err(_))) && Instant::now() < deadline
     }
 }
 

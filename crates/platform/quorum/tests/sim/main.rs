@@ -11,7 +11,6 @@ mod history;
 mod machine;
 mod run;
 mod scenarios;
-mod schedule;
 mod world;
 
 use std::env;

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sim::disk::Call;
+use sim::schedule::{self, Event, draw};
 use turmoil::Sim;
 
 use crate::client;
 use crate::history::{Op, Record, violation};
-use crate::schedule::{Event, draw};
 use crate::world::{self, Replica, World};
 
 /// How long faults and load go on, in simulated time.
@@ -61,17 +61,16 @@ fn drive(sim: &mut Sim<'_>, world: &World, seed: u64) -> Result<(), String> {
 
 fn apply(sim: &mut Sim<'_>, world: &World, seed: u64, event: &Event) {
     tracing::info!(at = ?sim.elapsed(), ?event, "fault");
+    if event.on_network(sim) {
+        return;
+    }
     let node = |name: &str| &world.replicas[name].node;
     match event {
         Event::Crash(name) => crash(sim, world, name, seed),
         Event::Restart(name) => restart(sim, name),
-        Event::Partition(a, b) => sim.partition(a.as_str(), b.as_str()),
-        Event::OneWay(a, b) => sim.partition_oneway(a.as_str(), b.as_str()),
-        Event::Heal(a, b) => sim.repair(a.as_str(), b.as_str()),
-        Event::Hold(a, b) => sim.hold(a.as_str(), b.as_str()),
-        Event::Release(a, b) => sim.release(a.as_str(), b.as_str()),
         Event::Skew(name, by) => node(name).set_skew(*by),
         Event::FailSync(name) => node(name).disk().fail_nth(Call::Sync, 1),
+        _ => {}
     }
 }
 
@@ -105,12 +104,9 @@ fn revive(sim: &mut Sim<'_>, world: &World, seed: u64) {
 
 fn heal(sim: &mut Sim<'_>, world: &World) {
     let names = world.names();
-    for a in &names {
-        for b in names.iter().filter(|b| *b != a) {
-            sim.release(a.as_str(), b.as_str());
-            sim.repair(a.as_str(), b.as_str());
-        }
-        restart(sim, a);
+    schedule::heal(sim, &names);
+    for name in &names {
+        restart(sim, name);
     }
 }
 

@@ -6,22 +6,54 @@ use kit::entropy::Entropy;
 
 /// A fault or its end.
 #[derive(Clone, Debug)]
-pub(crate) enum Event {
+pub enum Event {
+    /// A machine loses its power.
     Crash(String),
+    /// It comes back.
     Restart(String),
+    /// Two machines cannot reach each other.
     Partition(String, String),
+    /// The first cannot reach the second.
     OneWay(String, String),
+    /// They can again.
     Heal(String, String),
     /// Messages wait, then arrive all at once.
     Hold(String, String),
+    /// They arrive.
     Release(String, String),
+    /// A machine's wall clock is off by milliseconds.
     Skew(String, i64),
     /// The next sync of this machine's disk fails.
     FailSync(String),
 }
 
+impl Event {
+    /// Carries out what the network alone is concerned by. Says whether it was that.
+    pub fn on_network(&self, sim: &turmoil::Sim<'_>) -> bool {
+        match self {
+            Self::Partition(a, b) => sim.partition(a.as_str(), b.as_str()),
+            Self::OneWay(a, b) => sim.partition_oneway(a.as_str(), b.as_str()),
+            Self::Heal(a, b) => sim.repair(a.as_str(), b.as_str()),
+            Self::Hold(a, b) => sim.hold(a.as_str(), b.as_str()),
+            Self::Release(a, b) => sim.release(a.as_str(), b.as_str()),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Lets every message between these machines through again.
+pub fn heal(sim: &turmoil::Sim<'_>, names: &[String]) {
+    for a in names {
+        for b in names.iter().filter(|b| *b != a) {
+            sim.release(a.as_str(), b.as_str());
+            sim.repair(a.as_str(), b.as_str());
+        }
+    }
+}
+
 /// Events in the order of their time.
-pub(crate) fn draw(seed: u64, names: &[String], length: Duration) -> Vec<(Duration, Event)> {
+pub fn draw(seed: u64, names: &[String], length: Duration) -> Vec<(Duration, Event)> {
     let entropy = Entropy::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut events = Vec::new();
     let mut at = Duration::from_secs(2);
