@@ -34,6 +34,11 @@ use run::{Outcome, simulate};
 /// the loss of leadership; `SIM_SEED=294` replays it.
 const OPEN: &[u64] = &[294];
 
+fn log() {
+    let filter = std::env::var("RUST_LOG").unwrap_or("off".into());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+}
+
 /// Says how to replay the seed, whether a check fails or the code panics.
 struct Replay(u64);
 
@@ -69,6 +74,7 @@ fn many_seeds() {
 #[ignore = "many_seeds runs it, in processes of its own"]
 fn a_range_of_seeds() {
     let _one = alone();
+    log();
     let (from, seeds) = (number("SIM_FROM", 1), number("SIM_SEEDS", 1));
     let mut operations = 0;
     for seed in (from..from + seeds).filter(|seed| !OPEN.contains(seed)) {
@@ -81,8 +87,7 @@ fn a_range_of_seeds() {
 #[test]
 fn one_seed() {
     let _one = alone();
-    let filter = std::env::var("RUST_LOG").unwrap_or("off".into());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    log();
     let outcome = simulate(number("SIM_SEED", 1), &Profile::default());
     if let Ok(path) = std::env::var("SIM_TRACE") {
         std::fs::write(path, &outcome.trace).unwrap();
