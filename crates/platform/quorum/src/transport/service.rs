@@ -211,7 +211,14 @@ impl Replication for ReplicationService {
     ) -> Result<Response<proto::IntroduceReply>, Status> {
         let message = request.into_inner();
         let route = message.route.ok_or_else(|| Status::invalid_argument("a request without a route"))?;
-        let members = self.any_group(&route)?.status().members;
+        let group = self.any_group(&route)?;
+        // A member that was away may still list one that was removed. To give its id to the blank machine that
+        // took its place would lend that machine's vote to the old members: two leaders, and lost writes.
+        group
+            .read_barrier()
+            .await
+            .map_err(|e| Status::unavailable(format!("who belongs here is unclear: {e}")))?;
+        let members = group.status().members;
         let named = members.iter().find(|m| m.peer_addresses.contains(&message.peer_address));
         Ok(Response::new(proto::IntroduceReply { member: named.map(Into::into) }))
     }
