@@ -134,7 +134,10 @@ impl Cluster {
     /// What etcdctl and other clients read from their environment.
     pub fn client_environment(&self, pki: &Pki) -> Vec<(&'static str, String)> {
         let endpoints: Vec<String> = (0..self.members.len()).map(|index| self.endpoint(index)).collect();
+        let pids = self.processes.iter().filter_map(Child::id).map(|pid| pid.to_string());
         vec![
+            // For those who stop members.
+            ("BENCH_MEMBER_PIDS", pids.collect::<Vec<_>>().join(" ")),
             ("ETCDCTL_ENDPOINTS", endpoints.join(",")),
             ("ETCDCTL_CACERT", pki.ca().display().to_string()),
             ("ETCDCTL_CERT", pki.cert("operator").display().to_string()),
