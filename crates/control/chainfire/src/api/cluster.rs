@@ -13,7 +13,7 @@ use crate::proto::etcdserverpb::cluster_server::Cluster;
 use crate::proto::etcdserverpb::{
     Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
     MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
-    MemberUpdateResponse,
+    MemberUpdateResponse, ResponseHeader,
 };
 
 /// How long a change waits for another one to be done, and the pause between looks.
@@ -70,7 +70,7 @@ impl Api {
         let change = if request.is_learner { Change::AddLearner(added) } else { Change::AddVoter(added) };
         let members = self.change(change).await?;
         let member = members.iter().find(|member| member.id == id).cloned();
-        Ok(MemberAddResponse { header: self.header(), member, members })
+        Ok(MemberAddResponse { header: self.unversioned_header(), member, members })
     }
 
     async fn remove(&self, id: u64) -> Result<MemberRemoveResponse, Rejection> {
@@ -82,7 +82,7 @@ impl Api {
         } else {
             self.change(Change::Remove(id)).await?
         };
-        Ok(MemberRemoveResponse { header: self.header(), members })
+        Ok(MemberRemoveResponse { header: self.unversioned_header(), members })
     }
 
     async fn update(&self, request: MemberUpdateRequest) -> Result<MemberUpdateResponse, Rejection> {
@@ -90,19 +90,19 @@ impl Api {
         let status = self.group.status();
         let known = status.member(request.id).cloned().ok_or(Rejection::MemberNotFound)?;
         let members = self.change(Change::Update(quorum::Member { peer_addresses, ..known })).await?;
-        Ok(MemberUpdateResponse { header: self.header(), members })
+        Ok(MemberUpdateResponse { header: self.unversioned_header(), members })
     }
 
     async fn list(&self, request: MemberListRequest) -> Result<MemberListResponse, Rejection> {
         if request.linearizable {
             self.barrier().await?;
         }
-        Ok(MemberListResponse { header: self.header(), members: self.members() })
+        Ok(MemberListResponse { header: self.unversioned_header(), members: self.members() })
     }
 
     async fn promote(&self, id: u64) -> Result<MemberPromoteResponse, Rejection> {
         let members = self.change(Change::Promote(id)).await?;
-        Ok(MemberPromoteResponse { header: self.header(), members })
+        Ok(MemberPromoteResponse { header: self.unversioned_header(), members })
     }
 
     /// Makes a change and gives the members after it.
@@ -121,6 +121,11 @@ impl Api {
                 outcome => return Ok(outcome?),
             }
         }
+    }
+
+    /// etcd names no revision where no key is concerned.
+    fn unversioned_header(&self) -> Option<ResponseHeader> {
+        self.header_at(0)
     }
 
     fn members(&self) -> Vec<Member> {

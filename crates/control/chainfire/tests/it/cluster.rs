@@ -12,6 +12,8 @@ async fn a_member_tells_its_name_and_addresses() {
     let id = world.node.group().id();
     crate::world::eventually("the member has told its client address", async || {
         let list = client.member_list().await.unwrap();
+        // As in etcd: members have no revision.
+        assert_eq!(list.header().unwrap().revision(), 0);
         let member = &list.members()[0];
         assert_eq!((member.id(), member.name(), member.is_learner()), (id, "one", false));
         assert_eq!(member.peer_urls(), ["http://127.0.0.1:1"]);
