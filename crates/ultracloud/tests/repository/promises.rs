@@ -106,7 +106,11 @@ fn check_exists(named: &str) -> Result<(), String> {
     if !executable {
         return Err(format!("{script} is no executable script"));
     }
-    if text(&path).contains(&format!("\"{check}\"")) {
+    // A long script keeps its checks in files beside it.
+    let beside = path.with_extension("d");
+    let parts = if beside.is_dir() { files(&beside, &|_| true) } else { Vec::new() };
+    let literal = format!("\"{check}\"");
+    if std::iter::once(&path).chain(&parts).any(|part| text(part).contains(&literal)) {
         Ok(())
     } else {
         Err(format!("{script} has no check \"{check}\""))
