@@ -31,6 +31,9 @@ mod api;
 mod auth;
 pub mod config;
 mod convert;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lessor;
 mod machine;
 mod node;

@@ -12,6 +12,9 @@
 
 pub mod core;
 pub mod faults;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod port;
 mod queue;
 pub mod tap;

@@ -25,6 +25,9 @@
 //! rate), and generic command types (every service encodes its commands anyway, for the wire).
 
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod host;
 mod machine;

@@ -9,6 +9,7 @@
 //! in by a power cut must be reachable by some seed.
 
 pub mod ca;
+pub mod corpus;
 pub mod disk;
 pub mod net;
 pub mod node;

@@ -98,6 +98,41 @@ fn a_crate_is_called_as_its_folder_and_has_a_layer() {
     assert_none(&wrong);
 }
 
+/// Built with other flags than everything else, so a workspace of its own.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
+#[test]
+fn the_fuzz_targets_bring_nothing_but_their_engine() {
+    let table: toml::Table = text(&root().join(FUZZ)).parse().expect("a manifest");
+    let dependencies = table["dependencies"].as_table().expect("a table");
+    let foreign: Vec<String> = dependencies
+        .iter()
+        .filter(|(name, value)| *name != "libfuzzer-sys" && value.get("path").is_none())
+        .map(|(name, _)| format!("{FUZZ}: {name} is neither the engine nor a crate of ours"))
+        .collect();
+    assert_none(&foreign);
+    let targets: Vec<&str> = table["bin"]
+        .as_array()
+        .expect("targets")
+        .iter()
+        .filter_map(|bin| bin.get("name")?.as_str())
+        .collect();
+    let without: Vec<String> = targets
+        .iter()
+        .filter(|name| !root().join("fuzz/seeds").join(name).is_dir())
+        .map(|name| format!("{FUZZ}: the target {name} has no inputs in fuzz/seeds/{name}"))
+        .collect();
+    assert_none(&without);
+    let replayed: String =
+        files(root(), &|path| path.ends_with("fuzzing.rs")).iter().map(|path| text(path)).collect();
+    let forgotten: Vec<String> = targets
+        .iter()
+        .filter(|name| !replayed.contains(&format!("corpus::replay(\"{name}\"")))
+        .map(|name| format!("{FUZZ}: no ordinary test replays the inputs of {name}"))
+        .collect();
+    assert_none(&forgotten);
+}
+
 #[test]
 fn every_manifest_belongs_to_the_workspace() {
     let members: Vec<String> =
@@ -105,7 +140,7 @@ fn every_manifest_belongs_to_the_workspace() {
     let strays: Vec<String> = files(root(), &|path| path.ends_with("Cargo.toml"))
         .iter()
         .map(|path| short(path))
-        .filter(|path| path != "Cargo.toml" && !members.contains(path))
+        .filter(|path| path != "Cargo.toml" && path != FUZZ && !members.contains(path))
         .collect();
     assert_none(&strays);
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// What is made, not written.
 const NOT_OURS: &[&str] = &[".git", "target", "work"];
+/// What is made below, and inputs of programs.
+const NOT_TEXT: &[&str] = &["fuzz/target", "fuzz/artifacts", "fuzz/corpus", "fuzz/seeds"];
 
 /// The root of the checkout.
 pub(crate) fn root() -> &'static Path {
@@ -23,7 +25,8 @@ fn collect(dir: &Path, wanted: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>)
     for entry in fs::read_dir(dir).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();
         let top = path.parent() == Some(root());
-        if path.is_symlink() || top && NOT_OURS.iter().any(|name| path.ends_with(name)) {
+        let made = top && NOT_OURS.iter().any(|name| path.ends_with(name));
+        if path.is_symlink() || made || NOT_TEXT.iter().any(|name| path == root().join(name)) {
             continue;
         }
         match path.is_dir() {

@@ -40,6 +40,8 @@ use crate::watch::Hub;
 
 pub(crate) use http::router;
 pub(crate) use metrics::ApiMetrics;
+#[cfg(any(test, fuzzing))]
+pub(crate) use watch::{new_watcher, split};
 
 /// How long it is believed that this replica is, or is not, a learner.
 const ROLE_FRESHNESS: Duration = Duration::from_millis(100);

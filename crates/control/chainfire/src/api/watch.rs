@@ -258,7 +258,7 @@ async fn leaderless(api: &Api, required: bool) {
     }
 }
 
-fn new_watcher(create: WatchCreateRequest) -> NewWatcher {
+pub(crate) fn new_watcher(create: WatchCreateRequest) -> NewWatcher {
     let filters: Vec<FilterType> = create.filters().collect();
     // As in etcd, no key means the smallest one.
     let key = if create.key.is_empty() { SMALLEST } else { create.key };
@@ -295,7 +295,7 @@ fn message(event: &Event, prev_kv: Option<mvccpb::KeyValue>) -> mvccpb::Event {
 }
 
 /// In parts of at most `limit` bytes, or one event.
-fn split(mut whole: WatchResponse, limit: usize) -> Vec<WatchResponse> {
+pub(crate) fn split(mut whole: WatchResponse, limit: usize) -> Vec<WatchResponse> {
     if whole.encoded_len() <= limit {
         return vec![whole];
     }

@@ -11,6 +11,8 @@
 
 mod authority;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod jwt;
 mod model;
 mod password;

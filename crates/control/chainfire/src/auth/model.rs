@@ -120,7 +120,7 @@ impl Accounts {
     }
 
     /// Makes a change. A refused one changes nothing. Whether the asker may was checked before.
-    pub(super) fn change(&mut self, change: &Change) -> Result<Logout, AuthRefusal> {
+    pub(crate) fn change(&mut self, change: &Change) -> Result<Logout, AuthRefusal> {
         let mut logout = Logout::Nobody;
         let changed = match change {
             Change::Enable(_) => self.enable()?,

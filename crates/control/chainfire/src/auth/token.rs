@@ -134,6 +134,13 @@ impl Tokens {
         Self { ttl, entries: BTreeMap::new(), by_end: BTreeSet::new() }
     }
 
+    /// A token as a login gives it out.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn give(&mut self, prefix: &str, index: u64, user: &str, now: Instant) -> String {
+        self.assign(&digest(prefix), index, user, now);
+        format!("{prefix}.{index}")
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.entries.len()
@@ -206,15 +213,10 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(300);
 
-    fn assigned(tokens: &mut Tokens, prefix: &str, index: u64, user: &str, now: Instant) -> String {
-        tokens.assign(&digest(prefix), index, user, now);
-        format!("{prefix}.{index}")
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_token_lives_while_it_is_used_and_not_a_moment_longer() {
         let (mut tokens, now) = (Tokens::new(TTL), Instant::now());
-        let token = assigned(&mut tokens, "abc", 7, "alice", now);
+        let token = tokens.give("abc", 7, "alice", now);
         assert_eq!(tokens.user_of(&token, now + TTL / 2), Some("alice".into()));
         assert_eq!(tokens.user_of(&token, now + TTL), Some("alice".into()), "it was used meanwhile");
         assert_eq!(tokens.user_of(&token, now + TTL * 2), None);
@@ -225,7 +227,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_not_given_out_is_refused() {
         let (mut tokens, now) = (Tokens::new(TTL), Instant::now());
-        assigned(&mut tokens, "abc", 7, "alice", now);
+        tokens.give("abc", 7, "alice", now);
         for wrong in ["abc.8", "abc", "abd.7", "abc.7.7", ".7", "", "abc.-7", "abc.07x"] {
             assert_eq!(tokens.user_of(wrong, now), None, "{wrong}");
         }
@@ -234,7 +236,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn logging_out_ends_the_users_tokens_and_no_others() {
         let (mut tokens, now) = (Tokens::new(TTL), Instant::now());
-        let (a, b) = (assigned(&mut tokens, "a", 1, "alice", now), assigned(&mut tokens, "b", 2, "bob", now));
+        let (a, b) = (tokens.give("a", 1, "alice", now), tokens.give("b", 2, "bob", now));
         tokens.forget(&Logout::User("alice".into()));
         assert_eq!((tokens.user_of(&a, now), tokens.user_of(&b, now)), (None, Some("bob".into())));
         tokens.forget(&Logout::Everybody);
@@ -244,9 +246,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_table_is_bounded() {
         let (mut tokens, now) = (Tokens::new(TTL), Instant::now());
-        let first = assigned(&mut tokens, "first", 1, "alice", now);
+        let first = tokens.give("first", 1, "alice", now);
         for n in 0..MOST as u64 {
-            assigned(&mut tokens, &format!("t{n}"), n, "alice", now + Duration::from_millis(1));
+            tokens.give(&format!("t{n}"), n, "alice", now + Duration::from_millis(1));
         }
         assert_eq!(tokens.len(), MOST);
         assert_eq!(tokens.user_of(&first, now), None, "the one unused for longest made room");

@@ -6,6 +6,8 @@
 
 mod command;
 mod compare;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod keys;
 mod leases;
 mod range;

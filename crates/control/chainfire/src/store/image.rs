@@ -30,7 +30,7 @@ use crate::proto::internal::{
     ImageEnd, ImageEntry, ImageEvent, ImageHeader, ImagePart, ImageRecord, LeaseGrant,
 };
 
-pub(super) const MAGIC: &[u8; 16] = b"chainfire image\n";
+pub(crate) const MAGIC: &[u8; 16] = b"chainfire image\n";
 /// The highest format that this version reads. Format 2 added records; without any, format 1 is written,
 /// which the version before reads, too.
 pub(crate) const FORMAT: u32 = 2;

@@ -50,6 +50,8 @@ pub use base::State;
 pub use error::StoreError;
 pub use event::Event;
 pub use image::Image;
+#[cfg(any(test, fuzzing))]
+pub(crate) use image::MAGIC;
 pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
 pub use revision::Revision;
 pub use slice::Budget;

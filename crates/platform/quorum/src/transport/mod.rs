@@ -8,3 +8,5 @@ mod service;
 pub(crate) use link::Links;
 pub(crate) use peers::Peers;
 pub use service::ReplicationService;
+#[cfg(any(test, fuzzing))]
+pub(crate) use service::{consecutive, image_key};

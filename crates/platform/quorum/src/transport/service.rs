@@ -225,7 +225,7 @@ impl Replication for ReplicationService {
 }
 
 /// The engine trusts that entries follow each other; strangers may not.
-fn consecutive(
+pub(crate) fn consecutive(
     previous: Option<proto::Mark>,
     entries: Vec<proto::Entry>,
 ) -> Result<Vec<RaftEntry>, Malformed> {
@@ -252,7 +252,7 @@ fn append_reply(outcome: AppendEntriesResponse<Types>) -> proto::AppendReply {
     }
 }
 
-fn image_key(header: proto::ImageHeader) -> Result<ImageKey, Malformed> {
+pub(crate) fn image_key(header: proto::ImageHeader) -> Result<ImageKey, Malformed> {
     let position = header.position.ok_or(Malformed("an image without a position"))?;
     Ok(ImageKey { position: Position::from_message(position)?, size: header.size, crc32c: header.crc32c })
 }

@@ -31,6 +31,8 @@ mod books;
 mod depot;
 mod error;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod index;
 mod job;
 mod open;
