@@ -111,6 +111,8 @@ impl Api {
             return Err(unexpected());
         };
         if request.physical {
+            // Another member may have applied it first, and a flush before it would be one too early.
+            self.barrier().await?;
             self.store.flush_soon();
             let mut scrubbed = self.store.scrubbed();
             scrubbed.wait_for(|next| *next > request.revision).await.map_err(|_| Rejection::Stopped)?;
