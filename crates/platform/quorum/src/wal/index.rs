@@ -84,7 +84,8 @@ impl Index {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Slot)> {
-        (self.first..).zip(&self.slots)
+        // A log may end at the last number there is, and a range that counts beyond it panics.
+        (0..).zip(&self.slots).map(|(place, slot): (u64, _)| (self.first.saturating_add(place), slot))
     }
 
     fn place(&self, index: u64) -> Option<usize> {
