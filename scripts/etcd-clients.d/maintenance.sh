@@ -34,10 +34,11 @@ check_maintenance() {
 # (docs/ops/chainfire.md): etcdctl finds it whole by its hash and then says that it is no such database.
 check_snapshot_file() {
     local said
+    local no_database='invalid database|file size too small|cannot open database|failed to open database'
     if [ "$(head -c 15 "$scratch/snapshot" | tr -d '\0')" = "chainfire image" ]; then
-        contains "snapshot status of an image" 'invalid database' "$(etcdctl snapshot status "$scratch/snapshot")"
+        expect "snapshot status of an image" yes "$(etcdctl snapshot status "$scratch/snapshot" | grep -qE "$no_database" && echo yes)"
         said=$(etcdctl snapshot restore "$scratch/snapshot" --data-dir "$scratch/restored")
-        contains "snapshot restore of an image" 'invalid database' "$said"
+        expect "snapshot restore of an image" yes "$(printf '%s\n' "$said" | grep -qE "$no_database" && echo yes)"
     else
         matches "snapshot status" '[0-9a-f]+, [0-9]+, [0-9]+, .*' "$(etcdctl snapshot status "$scratch/snapshot" | tail -n 1)"
         etcdctl snapshot restore "$scratch/snapshot" --data-dir "$scratch/restored" >/dev/null
