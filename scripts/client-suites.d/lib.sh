@@ -70,7 +70,7 @@ adapt() {
         aetcd) sed -i "s/aetcd\.Client($/aetcd.Client(port=$port,/" "$dir/tests/integration/test_auth.py" ;;
         etcd3|etcd-sdk)
             # The program's path; the address; and fixtures that hypothesis has learnt to dislike since.
-            sed -i -E "s#/tmp/etcd-download-test/etcdctl#etcdctl#; s/(etcd3|pyetcd)\.client\(\)/\1.client(port=$port)/; s/(etcd3|pyetcd)\.client\(timeout/\1.client(port=$port, timeout/
+            sed -i -E "s#/tmp/etcd-download-test/etcdctl#etcdctl#; s/(etcd3|pyetcd)\.client\(\)/\1.client(port=$port)/; s/(etcd3|pyetcd)\.client\((timeout|$)/\1.client(port=$port, \2/
                 s/^settings\.register_profile\(\"default\", deadline=None\)/import hypothesis; settings.register_profile('default', deadline=None, max_examples=20, suppress_health_check=list(hypothesis.HealthCheck))/" "$dir"/tests/*.py
             ;;
         rust) sed -i "s/localhost:2379/127.0.0.1:$port/" "$dir/tests/testing.rs" ;;
@@ -79,7 +79,7 @@ adapt() {
 
 # Tests of a suite that are left out, with the reasons beside them in the list.
 exempt() {
-    awk -v suite="$1" -v system="$2" '$1 == suite || $1 == suite "@" system { print $2 }' scripts/client-suites.d/exempt
+    awk -v suite="$1" -v where="$2" '$1 == suite || $1 == suite "@" where { print $2 }' scripts/client-suites.d/exempt
 }
 
 run_pytest() {
