@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use etcd_client::Client;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::connect;
@@ -26,6 +26,8 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Cluster {
     name: String,
     dir: PathBuf,
+    /// The cores of all members, as taskset(1) names them.
+    cpus: Option<String>,
     members: Vec<Member>,
     processes: Vec<Child>,
 }
@@ -33,9 +35,20 @@ pub struct Cluster {
 impl Cluster {
     /// Starts three members under `root` and waits until they serve.
     pub async fn start(peer: &dyn Peer, pki: &Pki, root: &Path) -> anyhow::Result<Self> {
+        Self::start_on(peer, pki, root, None).await
+    }
+
+    /// The same, with all members on some cores (as taskset(1) names them).
+    pub async fn start_on(
+        peer: &dyn Peer,
+        pki: &Pki,
+        root: &Path,
+        cpus: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let dir = root.join("members");
         let members = lay_out(&dir)?;
-        let mut cluster = Self { name: peer.name(), dir, members, processes: Vec::new() };
+        let cpus = cpus.map(str::to_owned);
+        let mut cluster = Self { name: peer.name(), dir, cpus, members, processes: Vec::new() };
         cluster.start_again(peer, pki).await?;
         Ok(cluster)
     }
@@ -44,8 +57,8 @@ impl Cluster {
     pub async fn start_again(&mut self, peer: &dyn Peer, pki: &Pki) -> anyhow::Result<()> {
         for member in &self.members {
             let log = File::options().create(true).append(true).open(member.home.join("log"))?;
-            let child = peer
-                .command(member, &self.members, pki)?
+            let command = peer.command(member, &self.members, pki)?;
+            let child = pinned(command, self.cpus.as_deref())
                 .stdin(std::process::Stdio::null())
                 .stdout(log.try_clone()?)
                 .stderr(log)
@@ -160,6 +173,21 @@ impl Cluster {
         self.kill_all().await?;
         fs::remove_dir_all(&self.dir).with_context(|| format!("cannot remove {}", self.dir.display()))
     }
+}
+
+/// The same command on some cores only, from its first instruction on: runtimes count them at their start.
+fn pinned(command: Command, cpus: Option<&str>) -> Command {
+    let Some(cpus) = cpus else { return command };
+    let inner = command.as_std();
+    let mut outer = Command::new("taskset");
+    outer.args(["--cpu-list", cpus]).arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
 }
 
 fn lay_out(dir: &Path) -> anyhow::Result<Vec<Member>> {

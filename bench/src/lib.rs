@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod connect;
 pub mod load;
 pub mod machine;
+pub mod pace;
 pub mod peer;
 pub mod pki;
 pub mod report;

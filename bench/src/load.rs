@@ -114,14 +114,13 @@ pub async fn run(
     for client in clients.iter().cycle().take(outstanding) {
         workers.spawn(work(client.clone(), operation, Arc::clone(&next), count));
     }
-    let mut latencies = empty()?;
+    let mut latencies = Latencies::new()?;
     while let Some(done) = workers.join_next().await {
-        latencies.add(done.context("a load worker panicked")??)?;
+        latencies.0.add(done.context("a load worker panicked")??.0)?;
     }
     let took = began.elapsed();
-    ensure!(latencies.len() == count, "{} of {count} operations were done", latencies.len());
-    let at = |quantile| Duration::from_micros(latencies.value_at_quantile(quantile));
-    Ok(Outcome { rate: count as f64 / took.as_secs_f64(), p50: at(0.5), p99: at(0.99) })
+    ensure!(latencies.0.len() == count, "{} of {count} operations were done", latencies.0.len());
+    Ok(latencies.outcome(took))
 }
 
 async fn work(
@@ -129,8 +128,8 @@ async fn work(
     operation: Operation,
     next: Arc<AtomicU64>,
     count: u64,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut latencies = empty()?;
+) -> anyhow::Result<Latencies> {
+    let mut latencies = Latencies::new()?;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= count {
@@ -138,11 +137,12 @@ async fn work(
         }
         let began = Instant::now();
         perform(&mut client, operation, number).await?;
-        latencies.record(u64::try_from(began.elapsed().as_micros())?)?;
+        latencies.add(began.elapsed())?;
     }
 }
 
-async fn perform(client: &mut Client, operation: Operation, number: u64) -> anyhow::Result<()> {
+/// Does one operation, the `number`th of its load.
+pub(crate) async fn perform(client: &mut Client, operation: Operation, number: u64) -> anyhow::Result<()> {
     match operation {
         Operation::Put { first, keys, bytes } => {
             let number = first + number;
@@ -196,9 +196,23 @@ async fn keep_alive(client: &mut Client, id: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Microseconds, three digits, up to a minute.
-fn empty() -> anyhow::Result<Histogram<u64>> {
-    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+/// Latencies in microseconds, three digits, up to a minute.
+pub(crate) struct Latencies(Histogram<u64>);
+
+impl Latencies {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self(Histogram::new_with_bounds(1, 60_000_000, 3)?))
+    }
+
+    pub(crate) fn add(&mut self, latency: Duration) -> anyhow::Result<()> {
+        Ok(self.0.record(u64::try_from(latency.as_micros())?)?)
+    }
+
+    /// What they amount to, if they came within a time.
+    pub(crate) fn outcome(&self, took: Duration) -> Outcome {
+        let at = |quantile| Duration::from_micros(self.0.value_at_quantile(quantile));
+        Outcome { rate: self.0.len() as f64 / took.as_secs_f64(), p50: at(0.5), p99: at(0.99) }
+    }
 }
 
 /// Distinct 8-byte keys in no order, so that no side gains from appending.

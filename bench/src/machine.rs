@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::peer::repository;
 
@@ -30,8 +30,38 @@ pub fn disk_bytes(dir: &Path) -> anyhow::Result<u64> {
     Ok(total)
 }
 
-/// One line: processor, cores, memory, kernel.
-pub fn description() -> String {
+/// Which cores the members run on and which the load, the same for both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinning {
+    /// The members' cores, as taskset(1) names them.
+    pub members: String,
+    /// The load's.
+    pub load: String,
+}
+
+impl Pinning {
+    /// Half of the cores each; none where that would leave somebody a single one.
+    pub fn halves(cores: usize) -> Option<Self> {
+        let half = cores / 2;
+        (half >= 2)
+            .then(|| Self { members: format!("0-{}", half - 1), load: format!("{half}-{}", cores - 1) })
+    }
+
+    /// Moves this process, with all its threads, to the load's cores.
+    pub fn hold_the_load(&self) -> anyhow::Result<()> {
+        let moved = std::process::Command::new("taskset")
+            .args(["--all-tasks", "--cpu-list", "--pid", &self.load])
+            .arg(std::process::id().to_string())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .context("cannot run taskset")?;
+        ensure!(moved.success(), "taskset could not move the load to cores {}", self.load);
+        Ok(())
+    }
+}
+
+/// One line: processor, cores, memory, kernel, and who runs where.
+pub fn description(pinning: Option<&Pinning>) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let field = |name: &str| {
@@ -40,11 +70,16 @@ pub fn description() -> String {
             .and_then(|line| line.split(": ").nth(1))
             .map(str::to_owned)
     };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // All of the machine's, not those that this process is held to.
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     let memory = kib_field(&read("/proc/meminfo"), "MemTotal:").unwrap_or(0) / 1024 / 1024;
     let kernel = read("/proc/sys/kernel/osrelease");
     let model = field("model name").unwrap_or_else(|| "unknown processor".into());
-    format!("{cores} × {}, {memory} GiB, Linux {}", model.trim(), kernel.trim())
+    let places = pinning.map_or_else(
+        || "members and load share all cores".to_owned(),
+        |p| format!("members on cores {}, load on {}", p.members, p.load),
+    );
+    format!("{cores} × {}, {memory} GiB, Linux {}; {places}", model.trim(), kernel.trim())
 }
 
 /// The commit of the checkout, with `+` when it has changes.
@@ -91,6 +126,13 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_are_halved_only_where_both_halves_are_worth_having() {
+        assert_eq!(Pinning::halves(2), None);
+        let halves = Pinning::halves(8).map(|p| (p.members, p.load));
+        assert_eq!(halves, Some(("0-3".into(), "4-7".into())));
+    }
 
     #[test]
     fn memory_is_read_from_proc() {

@@ -60,6 +60,9 @@ struct Chainfire {
     /// etcd beside etcd: the ratios must be about 1, or the machine is too noisy to judge on.
     #[arg(long)]
     self_check: bool,
+    /// Members and load share all cores. The default is a half for each where there are four or more.
+    #[arg(long)]
+    unpinned: bool,
     /// Writes every sample to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -116,6 +119,8 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
     plan.rounds = options.rounds.unwrap_or(plan.rounds);
     ensure!(plan.rounds > 0, "--rounds 0 measures nothing: give at least 1");
     plan.self_check = options.self_check;
+    let cores = std::thread::available_parallelism()?.get();
+    plan.pinning = if options.unpinned { None } else { machine::Pinning::halves(cores) };
     if !options.only.is_empty() {
         plan.scenarios.clone_from(&options.only);
     }

@@ -1,6 +1,7 @@
 //! ChainFire beside etcd: the scenarios, how much is done in each, and the rounds.
 
 mod gaps;
+mod grid;
 mod history;
 mod leases;
 mod promises;
@@ -8,6 +9,7 @@ mod rates;
 mod restart;
 mod sample;
 mod stage;
+mod upkeep;
 mod watchers;
 
 use anyhow::Context as _;
@@ -16,7 +18,7 @@ use jiff::{Timestamp, Unit as TimeUnit};
 
 use self::sample::Ledger;
 use self::stage::Stage;
-use crate::machine::{self, Scratch};
+use crate::machine::{self, Pinning, Scratch};
 use crate::peer::{MEMBERS, Peer};
 use crate::pki::Pki;
 use crate::report::Report;
@@ -26,6 +28,8 @@ use crate::report::Report;
 pub enum Scenario {
     /// Puts, transactions, gets and ranges; then memory and disk.
     Rates,
+    /// Puts of small and large values to many keys and to one.
+    Grid,
     /// A thousand watchers of one key.
     Watchers,
     /// Ten thousand leases kept alive.
@@ -34,6 +38,8 @@ pub enum Scenario {
     Gaps,
     /// Gets while the history behind the keys grows.
     History,
+    /// Puts while a backup is taken, and while history is compacted.
+    Upkeep,
     /// All three members start again on a gigabyte.
     Restart,
 }
@@ -49,12 +55,20 @@ pub struct Plan {
     pub divisor: u64,
     /// Both sides are the same program: the ratios must be about 1.
     pub self_check: bool,
+    /// Where members and load run; none: on the same cores.
+    pub pinning: Option<Pinning>,
 }
 
 impl Plan {
     /// What the documents quote.
     pub fn full() -> Self {
-        Self { rounds: 5, scenarios: Scenario::value_variants().to_vec(), divisor: 1, self_check: false }
+        Self {
+            rounds: 5,
+            scenarios: Scenario::value_variants().to_vec(),
+            divisor: 1,
+            self_check: false,
+            pinning: None,
+        }
     }
 
     /// A fraction of it.
@@ -62,10 +76,10 @@ impl Plan {
         Self { rounds: 2, divisor: 8, ..Self::full() }
     }
 
-    /// The rounds of a scenario: those that write a gigabyte are not worth more than two.
+    /// The rounds of a scenario: those that first write for a minute are not worth more than two.
     fn rounds_of(&self, scenario: Scenario) -> usize {
         match scenario {
-            Scenario::History | Scenario::Restart => self.rounds.min(2),
+            Scenario::History | Scenario::Upkeep | Scenario::Restart => self.rounds.min(2),
             _ => self.rounds,
         }
     }
@@ -73,6 +87,9 @@ impl Plan {
 
 /// Runs all rounds, ours and theirs in turn.
 pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Result<Report> {
+    if let Some(pinning) = &plan.pinning {
+        pinning.hold_the_load()?;
+    }
     let scratch = Scratch::new()?;
     let pki = Pki::make(scratch.path(), MEMBERS)?;
     let mut ledger = Ledger::default();
@@ -81,7 +98,9 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
         for round in 1..=rounds {
             for (is_ours, peer) in [(true, ours), (false, theirs)] {
                 eprintln!("{scenario:?}, round {round} of {rounds}: {}", peer.name());
-                let stage = Stage { peer, pki: &pki, root: scratch.path(), divisor: plan.divisor };
+                let members = plan.pinning.as_ref().map(|pinning| pinning.members.as_str());
+                let stage =
+                    Stage { peer, pki: &pki, root: scratch.path(), divisor: plan.divisor, cpus: members };
                 let samples = Box::pin(perform(*scenario, &stage)).await.with_context(|| peer.name())?;
                 ledger.add(is_ours, samples);
             }
@@ -93,7 +112,7 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
         command: command_line(),
         date: Timestamp::now().round(TimeUnit::Second)?.to_string(),
         commit: machine::commit(),
-        machine: machine::description(),
+        machine: machine::description(plan.pinning.as_ref()),
         rounds: plan.rounds,
         ours: ours.name(),
         theirs: if plan.self_check { format!("{} again", theirs.name()) } else { theirs.name() },
@@ -104,10 +123,12 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
 async fn perform(scenario: Scenario, stage: &Stage<'_>) -> anyhow::Result<Vec<sample::Sample>> {
     match scenario {
         Scenario::Rates => rates::measure(stage).await,
+        Scenario::Grid => grid::measure(stage).await,
         Scenario::Watchers => watchers::measure(stage).await,
         Scenario::Leases => leases::measure(stage).await,
         Scenario::Gaps => Box::pin(gaps::measure(stage)).await,
         Scenario::History => history::measure(stage).await,
+        Scenario::Upkeep => Box::pin(upkeep::measure(stage)).await,
         Scenario::Restart => restart::measure(stage).await,
     }
 }

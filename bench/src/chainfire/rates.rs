@@ -6,8 +6,6 @@ use crate::cluster::Cluster;
 use crate::load::{Keys, Operation, SMALL};
 use crate::table::Unit;
 
-/// Bytes of a large value: a Kubernetes object.
-const LARGE: usize = 4 << 10;
 /// Keys of one range.
 const RANGE: u64 = 10_000;
 /// Puts of new keys: the row, outstanding, count.
@@ -28,7 +26,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Vec<Sample>> {
         Unit::Bytes,
         cluster.disk_bytes()? as f64,
     ));
-    other_writes(stage, &cluster, &mut samples).await?;
+    transactions(stage, &cluster, &mut samples).await?;
     gets(stage, &cluster, keys, &mut samples).await?;
     range(stage, &cluster, &mut samples).await?;
     let leader = cluster.leader(stage.pki).await?;
@@ -52,19 +50,11 @@ async fn puts(stage: &Stage<'_>, cluster: &Cluster, samples: &mut Vec<Sample>) -
     Ok(keys)
 }
 
-async fn other_writes(stage: &Stage<'_>, cluster: &Cluster, samples: &mut Vec<Sample>) -> anyhow::Result<()> {
+async fn transactions(stage: &Stage<'_>, cluster: &Cluster, samples: &mut Vec<Sample>) -> anyhow::Result<()> {
     // Far above the keys of the puts.
-    let first = 1 << 40;
-    let one_key = Operation::Put { first, keys: Keys::Cycle(1), bytes: SMALL };
-    let large = Operation::Put { first, keys: Keys::New, bytes: LARGE };
     let create = Operation::Create { first: 1 << 41 };
-    for (name, operation) in [
-        ("put to one key, 64 outstanding", one_key),
-        ("put of 4 KiB, 64 outstanding", large),
-        ("txn that creates, 64 outstanding", create),
-    ] {
-        samples.push(Sample::rate(name, stage.at_leader(cluster, operation, 64, stage.count(10_000)).await?));
-    }
+    let outcome = stage.at_leader(cluster, create, 64, stage.count(10_000)).await?;
+    samples.push(Sample::rate("txn that creates, 64 outstanding", outcome));
     Ok(())
 }
 

@@ -20,12 +20,14 @@ pub(super) struct Stage<'a> {
     pub(super) pki: &'a Pki,
     pub(super) root: &'a Path,
     pub(super) divisor: u64,
+    /// The cores of the members; all where there is none.
+    pub(super) cpus: Option<&'a str>,
 }
 
 impl Stage<'_> {
     /// A fresh cluster.
     pub(super) async fn start(&self) -> anyhow::Result<Cluster> {
-        Cluster::start(self.peer, self.pki, self.root).await
+        Cluster::start_on(self.peer, self.pki, self.root, self.cpus).await
     }
 
     /// A count of the full load, cut down as the plan says.
