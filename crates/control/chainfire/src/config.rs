@@ -10,6 +10,7 @@ use kit::config::RoleConfig;
 use kit::server;
 use kit::telemetry::LogConfig;
 use kit::tls::{AllowList, TlsConfig};
+use quorum::wal::WalOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Scheme, SchemeError};
@@ -108,7 +109,7 @@ pub struct RaftConfig {
     pub election: Duration,
     /// Recent log entries kept in memory.
     pub cache_bytes: u64,
-    /// Size of one file of the log.
+    /// Size of one file of the log; four of the largest requests at least, whatever is asked for.
     pub segment_bytes: u64,
     /// Entries after which the store is made durable and the log before it may go: etcd's `snapshot-count`.
     pub entries_per_flush: u64,
@@ -120,8 +121,8 @@ impl Default for RaftConfig {
     fn default() -> Self {
         let (heartbeat, election) = (Duration::from_millis(100), Duration::from_secs(1));
         let (entries_per_flush, entries_kept) = (10_000, 50_000);
-        let segment_bytes = 32 << 20;
-        Self { heartbeat, election, cache_bytes: 16 << 20, segment_bytes, entries_per_flush, entries_kept }
+        let WalOptions { cache_bytes, segment_bytes, .. } = WalOptions::default();
+        Self { heartbeat, election, cache_bytes, segment_bytes, entries_per_flush, entries_kept }
     }
 }
 
@@ -250,6 +251,12 @@ impl Config {
         self.initial_members.iter().find(|member| member.name == self.name)
     }
 
+    /// The size of one file of the log: the largest request must fit with room to spare.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        let needed = (4 * self.limits.request_bytes as u64).next_multiple_of(4096);
+        self.raft.segment_bytes.max(needed)
+    }
+
     fn check_members(&self, problems: &mut Vec<String>) {
         if self.name.is_empty() || self.cluster_token.is_empty() {
             problems.push("name and cluster_token must not be empty: choose them".into());
@@ -308,13 +315,6 @@ impl Config {
         let RaftConfig { heartbeat, election, segment_bytes, entries_per_flush, .. } = self.raft;
         if !(32 << 10..=1 << 30).contains(&segment_bytes) {
             problems.push(format!("raft.segment_bytes is {segment_bytes}: choose between 32 KiB and 1 GiB"));
-        }
-        if segment_bytes / 2 <= self.limits.request_bytes as u64 {
-            problems.push(
-                "raft.segment_bytes must be more than twice limits.request_bytes, or the largest request would \
-                 not fit the log: raise it"
-                    .into(),
-            );
         }
         if entries_per_flush == 0 {
             problems.push("raft.entries_per_flush is 0: choose at least 1".into());
@@ -400,6 +400,14 @@ mod tests {
         assert_eq!((config.limits.request_bytes, config.limits.txn_operations), (1_572_864, 128));
         assert_eq!(config.raft.election, Duration::from_secs(1));
         assert_eq!(parse(&kit::config::dump(&config).unwrap()), Ok(config));
+    }
+
+    #[test]
+    fn a_file_of_the_log_holds_the_largest_request() {
+        let config = parse(&GOOD.replace("[tls]", "[limits]\nrequest_bytes = 10485760\n[tls]")).unwrap();
+        assert_eq!(config.segment_bytes(), 40 << 20);
+        let small = parse(&GOOD.replace("[tls]", "[raft]\nsegment_bytes = 65536\n[tls]")).unwrap();
+        assert_eq!(small.segment_bytes(), 6 << 20);
     }
 
     #[test]

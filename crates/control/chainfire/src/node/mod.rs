@@ -191,7 +191,7 @@ async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, St
 fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) -> HostConfig {
     let wal = WalOptions {
         cache_bytes: config.raft.cache_bytes,
-        segment_bytes: config.raft.segment_bytes,
+        segment_bytes: config.segment_bytes(),
         ..WalOptions::default()
     };
     // A dead peer should be noticed within an election.

@@ -34,21 +34,20 @@ impl Group {
         }
     }
 
-    /// Lets go of log that holds up whole segments: makes the state durable, then purges up to it.
+    /// Lets go of log that holds up more segments than there should be, and of no more: what is left is what
+    /// a replica that was away catches up from. Only what is durable in the state may go.
     async fn release_log(&self, wal: &Wal) {
+        use openraft::async_runtime::watch::WatchReceiver;
         let group = self.inner.links.group;
-        if !wal.pinning().iter().any(|held| held.group == group) {
-            return;
-        }
+        let Some(held) = wal.pinning().into_iter().find(|held| held.group == group) else { return };
+        let durable = self.inner.raft.metrics().borrow_watched().snapshot.map(|id| id.index());
         let trigger = self.inner.raft.trigger();
-        let durable = self.inner.raft.metrics();
-        let upto = {
-            use openraft::async_runtime::watch::WatchReceiver;
-            durable.borrow_watched().snapshot.map(|id| id.index())
+        let flushed = match durable {
+            Some(index) if index >= held.excess => Ok(()),
+            _ => trigger.snapshot().await,
         };
-        let flushed = trigger.snapshot().await;
-        let purged = match upto {
-            Some(index) => trigger.purge_log(index).await,
+        let purged = match durable {
+            Some(index) => trigger.purge_log(index.min(held.excess)).await,
             None => Ok(()),
         };
         if let Err(e) = flushed.and(purged) {

@@ -216,6 +216,13 @@ impl Books {
             .collect()
     }
 
+    /// A group's last entry before the first one that stands behind a segment; 0 for none.
+    pub(super) fn last_within(&self, group: u64, sequence: u64) -> u64 {
+        let within = |slot: &Slot| slot.location().is_none_or(|at| at.sequence <= sequence);
+        let entries = self.groups.get(&group).into_iter().flat_map(|book| book.index.iter());
+        entries.take_while(|(_, slot)| within(slot)).last().map_or(0, |(index, _)| index)
+    }
+
     /// An entry that the log should hold and no segment does: group and index.
     pub(super) fn missing(&self) -> Option<(u64, u64)> {
         self.groups.iter().find_map(|(group, book)| {

@@ -111,6 +111,8 @@ pub struct Pinning {
     pub bytes: u64,
     /// Segments after it.
     pub segments_behind: u64,
+    /// The last entry that would have to go for few enough segments to be left.
+    pub excess: u64,
 }
 
 /// An open log. Cheap to clone; ends when the last handle is dropped, better by [`Wal::close`].

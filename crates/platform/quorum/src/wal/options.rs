@@ -30,12 +30,16 @@ pub struct WalOptions {
 impl Default for WalOptions {
     fn default() -> Self {
         Self {
-            segment_bytes: 32 << 20,
+            // Small: one is always ready ahead and one may be spare, so that their size is what an idle log
+            // costs on disk.
+            segment_bytes: 8 << 20,
             max_batch_bytes: 1 << 20,
-            cache_bytes: 64 << 20,
+            // Entries that are read soon after they were written. What a slow replica wants is in the
+            // system's cache of files.
+            cache_bytes: 8 << 20,
             queue_bytes: 64 << 20,
-            spare_segments: 2,
-            keep_segments: 4,
+            spare_segments: 1,
+            keep_segments: 12,
         }
     }
 }

@@ -340,12 +340,14 @@ impl State {
             return vec![];
         };
         let behind = self.segments.len() as u64 - 1;
+        let newest = self.segments.keys().rev().nth(self.limits.keep_segments).copied().unwrap_or(segment);
         let group = |(group, live): (u64, super::books::Live)| Pinning {
             group,
             segment,
             entries: live.entries,
             bytes: live.bytes,
             segments_behind: behind,
+            excess: self.books.last_within(group, newest),
         };
         self.books.living_in(segment).map(group).collect()
     }

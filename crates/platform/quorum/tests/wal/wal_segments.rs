@@ -88,6 +88,7 @@ fn wal_a_group_that_keeps_much_is_named_until_it_is_purged() {
         let pin = &pinning[0];
         assert_eq!((pin.group, pin.segment), (1, 1));
         assert!(pin.bytes > 8 << 10 && pin.entries >= 4 && pin.segments_behind >= 10, "{pin:?}");
+        assert_eq!(pin.excess, world.log(1).state().last.expect("entries").index, "all of it is old");
 
         purge_all_but(&world.log(1), 1).await;
         churn(&world, 2, 2).await;
