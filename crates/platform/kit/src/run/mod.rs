@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,6 +34,8 @@ use crate::tls::Identity;
 
 pub use failure::Failure;
 
+/// How long the preparations of a stop may take together.
+const DEPARTURE: Duration = Duration::from_secs(5);
 /// How long tasks may take to end: longer than a server's drain, shorter than a supervisor's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,9 +51,11 @@ pub struct Process {
     /// The checks behind `/livez`, `/readyz` and `/health`.
     pub health: Health,
     reloads: Arc<Mutex<Vec<Reload>>>,
+    departures: Arc<Mutex<Vec<Departure>>>,
 }
 
 type Reload = Arc<dyn Fn() + Send + Sync>;
+type Departure = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Process {
     fn new(role: &'static str) -> Result<Self, Failure> {
@@ -61,12 +66,31 @@ impl Process {
         metrics.register("ultracloud_build", "What runs here", build)?;
         metrics.collect(ProcessCollector);
         let health = Health::new(&context);
-        Ok(Self { context, metrics, servers, health, reloads: Arc::default() })
+        let (reloads, departures) = (Arc::default(), Arc::default());
+        Ok(Self { context, metrics, servers, health, reloads, departures })
     }
 
     /// Runs `reload` on every SIGHUP, where blocking is fine, e.g. `Identity::reload_and_log`.
     pub fn on_reload(&self, reload: impl Fn() + Send + Sync + 'static) {
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(reload));
+    }
+
+    /// Runs `prepare` when a signal asks the process to stop, before anything is stopped: what must still be
+    /// handed over while all is well. It may take some seconds; a second signal does not wait for it.
+    pub fn before_stop(&self, prepare: impl Future<Output = ()> + Send + 'static) {
+        self.departures.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(prepare));
+    }
+
+    async fn prepare_to_stop(&self) {
+        let departures = std::mem::take(&mut *self.departures.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async {
+            for departure in departures {
+                departure.await;
+            }
+        };
+        if tokio::time::timeout(DEPARTURE, all).await.is_err() {
+            tracing::warn!("what should be done before a stop was not done within {DEPARTURE:?}");
+        }
     }
 
     /// Opens the admin port of this process; gives its address.

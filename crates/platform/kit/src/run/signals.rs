@@ -23,8 +23,16 @@ pub(super) fn listen(process: &Process) -> io::Result<()> {
 async fn stop(process: Process, mut term: Signal, mut int: Signal) {
     let name = either(&mut term, &mut int).await;
     tracing::info!("{name}: stopping; once more to stop at once");
-    process.context.tasks().stop();
-    let name = either(&mut term, &mut int).await;
+    let tasks = process.context.tasks();
+    tokio::select! {
+        biased;
+        name = either(&mut term, &mut int) => at_once(name),
+        () = process.prepare_to_stop() => tasks.stop(),
+    }
+    at_once(either(&mut term, &mut int).await);
+}
+
+fn at_once(name: &str) -> ! {
     tracing::warn!("{name} again: stopping at once");
     std::process::exit(1);
 }
