@@ -100,7 +100,7 @@ impl Host {
 
     /// What peers call.
     pub fn service(&self) -> ReplicationService {
-        ReplicationService::new(self.groups.clone())
+        ReplicationService::new(self.groups.clone(), self.context.tasks().stopping())
     }
 
     /// The log, for its figures.

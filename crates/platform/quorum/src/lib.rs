@@ -17,8 +17,10 @@
 //! Proposals of one caller are not ordered against each other unless it waits for each. A proposal
 //! whose leader is lost has an unknown outcome and says so; it is never proposed twice by us. Reads
 //! are retried freely. One membership change runs at a time; one that a crash left half done is
-//! finished by the next leader. A storage error ends the process: after a failed fsync nothing may
-//! be assumed of the file.
+//! finished by the next leader. While the leadership changes hands on purpose, proposals wait: those under
+//! way are answered first, so that a planned change makes nobody's outcome unknown; a leader that is to
+//! be removed hands over before. A removed replica takes no new request. A storage error ends the process:
+//! after a failed fsync nothing may be assumed of the file.
 //!
 //! # Rejected
 //! Leader leases for reads (they trust clocks), a B-tree as the log (a tenth of the group-commit
@@ -44,7 +46,7 @@ pub mod wal;
 mod wire;
 
 pub use error::{CallError, OpenError, ProposeError, ReadError};
-pub use group::{CallHandler, Group, GroupConfig};
+pub use group::{CallHandler, Group, GroupConfig, Standing};
 pub use host::{Host, HostConfig};
 pub use machine::{Command, Flush, StateMachine};
 pub use member::Member;

@@ -16,12 +16,18 @@ pub struct Command {
 /// The slow part of a flush. Blocks.
 pub type Flush = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
-/// Replicated state, owned by a thread of its own: blocking calls are welcome.
+/// Replicated state, with a thread of its own: blocking calls are welcome.
 ///
 /// The same commands must give the same state and the same replies on every replica, whatever the
 /// wall clock or the machine. An error from any method is final: the process ends, and on its next
 /// start catches up from the log.
 pub trait StateMachine: Send + 'static {
+    /// Whether `apply` of these few takes microseconds and does not block: then they are applied by whoever
+    /// hears that they are committed, without waking the state's own thread.
+    fn is_quick(&self, _commands: &[Command]) -> bool {
+        false
+    }
+
     /// The `position` stored with the state that survived; none for an empty one.
     fn position(&self) -> io::Result<Option<Bytes>>;
 

@@ -133,9 +133,31 @@ pub(crate) fn check(change: &Change, status: &Status, silence: Duration) -> Resu
         }
         Change::Transfer(id) => {
             known(*id, status)?;
-            if status.is_learner(*id) { Err(MembershipError::Learner(*id)) } else { Ok(()) }
+            match is_healthy(*id, status, silence) {
+                _ if status.is_learner(*id) => Err(MembershipError::Learner(*id)),
+                true => Ok(()),
+                // Nobody would lead until it is noticed that it does not.
+                false => Err(MembershipError::TransferTimedOut),
+            }
         }
     }
+}
+
+/// Whether a refusal may be due to members that this leader has not heard of since it was elected.
+pub(crate) fn is_premature(refusal: &MembershipError, status: &Status) -> bool {
+    let unheard = |id: &u64| {
+        *id != status.id && status.progress.get(id).is_none_or(|progress| progress.last_heard.is_none())
+    };
+    matches!(refusal, MembershipError::WouldLoseQuorum { .. } | MembershipError::TransferTimedOut)
+        && status.leadership.is_leader
+        && status.voters.iter().any(unheard)
+}
+
+/// Who should lead in this replica's place: of the voters that stay and answer, the one that has the most.
+pub(crate) fn successor(status: &Status, silence: Duration) -> Option<u64> {
+    let matched = |id: &u64| status.progress.get(id).and_then(|progress| progress.matched);
+    let fit = |id: &u64| *id != status.id && is_healthy(*id, status, silence);
+    status.remaining.iter().copied().filter(fit).max_by_key(matched)
 }
 
 fn known(id: u64, status: &Status) -> Result<(), MembershipError> {
@@ -197,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::status::Progress;
+    use crate::status::{Leadership, Progress};
 
     const SILENCE: Duration = Duration::from_secs(1);
 
@@ -222,6 +244,8 @@ mod tests {
             last_index: 100,
             members: others.clone().map(|id| member(*id)).collect(),
             voters: voters.to_vec(),
+            remaining: voters.to_vec(),
+            leadership: Leadership { leader: Some(1), term: 1, is_leader: true },
             progress: others.map(|id| (*id, answering(id))).collect::<BTreeMap<_, _>>(),
             ..Status::default()
         }
@@ -276,6 +300,29 @@ mod tests {
         assert_eq!(check(&Change::Remove(4), &status, SILENCE), Err(MembershipError::InProgress));
         assert_eq!(check(&Change::Transfer(2), &status, SILENCE), Ok(()));
         assert_eq!(check(&Change::Transfer(4), &status, SILENCE), Err(MembershipError::Learner(4)));
+    }
+
+    #[test]
+    fn the_lead_goes_to_a_voter_that_stays_and_answers() {
+        let mut status = group(&[1, 2, 3], &[4], &[1, 2, 3, 4]);
+        status.progress.insert(3, Progress { matched: Some(101), last_heard: Some(SILENCE / 2) });
+        assert_eq!(successor(&status, SILENCE), Some(3));
+        status.remaining = vec![1, 2];
+        assert_eq!(successor(&status, SILENCE), Some(2));
+        let alone = group(&[1, 2, 3], &[4], &[1, 4]);
+        assert_eq!(successor(&alone, SILENCE), None);
+        let late = Err(MembershipError::TransferTimedOut);
+        assert_eq!(check(&Change::Transfer(2), &alone, SILENCE), late, "a silent one is not waited for");
+    }
+
+    #[test]
+    fn who_was_not_heard_yet_is_waited_for_and_who_is_silent_is_not() {
+        let mut status = group(&[1, 2, 3], &[], &[1]);
+        let lost = check(&Change::Remove(3), &status, SILENCE).unwrap_err();
+        assert!(!is_premature(&lost, &status));
+        status.progress.insert(2, Progress::default());
+        assert!(is_premature(&lost, &status));
+        assert!(!is_premature(&MembershipError::InProgress, &status));
     }
 
     #[test]

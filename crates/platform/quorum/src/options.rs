@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kit::sabotage::Sabotage;
 use openraft::{Config, ConfigError, SnapshotPolicy, StepDownPolicy};
 
 /// Entries after which the state is made durable and the log before it may go.
@@ -52,7 +53,7 @@ impl GroupOptions {
         self.election * 6 / 5
     }
 
-    pub(crate) fn engine(&self, group: u64) -> Result<Config, ConfigError> {
+    pub(crate) fn engine(&self, group: u64, sabotage: Sabotage) -> Result<Config, ConfigError> {
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Config {
             cluster_name: format!("group-{group}"),
@@ -73,7 +74,7 @@ impl GroupOptions {
             enable_pre_vote: Some(true),
             // A restarted leader that went on in its old term would read at a commit index from before
             // what it acknowledged (the stored one is a hint). The simulator caught it: seed 9.
-            enable_leader_restore: Some(false),
+            enable_leader_restore: Some(sabotage.is("lead on after a restart")),
             ..Config::default()
         }
         .validate()

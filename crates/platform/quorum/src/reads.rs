@@ -39,7 +39,7 @@ impl Rounds {
     pub(crate) async fn serve(mut self, group: Group) {
         let mut readers = Vec::new();
         while self.0.recv_many(&mut readers, QUEUE).await > 0 {
-            let answer = group.confirm_and_catch_up().await;
+            let answer = group.confirm().await;
             for reader in readers.drain(..) {
                 // A reader that gave up is no concern of the others.
                 let _ = reader.send(answer.clone());

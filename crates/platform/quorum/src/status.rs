@@ -62,6 +62,8 @@ pub struct Status {
     pub members: Vec<Member>,
     /// Those who vote.
     pub voters: Vec<u64>,
+    /// Those who vote when a half-done change is done; all voters if there is none.
+    pub remaining: Vec<u64>,
     /// Whether a change of the voters is half done.
     pub changing: bool,
     /// Only on the leader: the others' progress.
@@ -96,6 +98,7 @@ impl Status {
             applied,
             members: membership.nodes().map(|(_, node)| node.clone()).collect(),
             voters: membership.voter_ids().collect(),
+            remaining: membership.get_joint_config().last().into_iter().flatten().copied().collect(),
             changing: membership.get_joint_config().len() > 1,
             progress: progress(metrics),
         }

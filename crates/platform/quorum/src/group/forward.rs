@@ -24,8 +24,11 @@ impl Group {
         use proto::propose_reply::Result as R;
         let mut client = self.client_of(leader).ok_or(Refused::NotLeader(None))?;
         let message = proto::ProposeRequest { route: self.route(leader), payload };
+        let again = self.has_bug("propose again what may have been taken");
         let reply = client.propose(until(message, deadline)).await.map_err(|status| {
-            lost(&status).map_or(Refused::NotLeader(None), |why| Refused::Failed(ProposeError::Unknown(why)))
+            lost(&status)
+                .filter(|_| !again)
+                .map_or(Refused::NotLeader(None), |why| Refused::Failed(ProposeError::Unknown(why)))
         })?;
         match reply.into_inner().result {
             Some(R::Reply(reply)) => Ok(reply),

@@ -5,13 +5,14 @@ mod forward;
 mod open;
 mod propose;
 mod read;
+mod standing;
 mod upkeep;
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use kit::Context;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, RwLock, Semaphore, watch};
 
 use crate::error::CallError;
 use crate::member::Member;
@@ -21,6 +22,8 @@ use crate::status::{Leadership, Status};
 use crate::store::ImageStore;
 use crate::transport::Links;
 use crate::types::Raft;
+
+pub use standing::Standing;
 
 /// What a group is and who this replica is in it.
 pub struct GroupConfig {
@@ -52,6 +55,12 @@ struct Inner {
     inflight: Semaphore,
     /// Held while a change of the members runs here.
     changes: Mutex<()>,
+    /// Read by every proposal until it is answered, written while the leadership changes hands.
+    gate: RwLock<()>,
+    /// The members as of the last applied entry.
+    belonging: watch::Receiver<Arc<[Member]>>,
+    /// Whether this replica knows that it was removed. It stays so.
+    removed: watch::Sender<bool>,
     calls: OnceLock<Arc<dyn CallHandler>>,
 }
 
@@ -111,6 +120,7 @@ impl Group {
             match answer {
                 Ok(reply) => return Ok(reply),
                 Err(Refused::Failed(why)) => return Err(CallError::Failed(why)),
+                Err(Refused::NotLeader(_)) if self.is_removed() => return Err(CallError::NoLeader),
                 Err(Refused::NotLeader(_)) if self.await_leader(deadline).await => {}
                 Err(Refused::NotLeader(_)) => return Err(CallError::NoLeader),
             }
@@ -131,6 +141,11 @@ impl Group {
 
     pub(crate) fn images(&self) -> Arc<ImageStore> {
         self.inner.links.images.clone()
+    }
+
+    /// Whether a simulation has put this known bug in.
+    pub(crate) fn has_bug(&self, name: &str) -> bool {
+        self.inner.context.sabotage().is(name)
     }
 
     pub(crate) fn context(&self) -> &Context {

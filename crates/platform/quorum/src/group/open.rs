@@ -8,7 +8,7 @@ use kit::Context;
 use kit::task::Tasks;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{Fatal, InitializeError, RaftError};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, RwLock, Semaphore, watch};
 
 use super::{Group, GroupConfig, Inner};
 use crate::error::OpenError;
@@ -16,7 +16,7 @@ use crate::machine::StateMachine;
 use crate::member::Member;
 use crate::reads;
 use crate::status::{Leadership, leadership};
-use crate::store::{ImageStore, LogStore, Machine};
+use crate::store::{self, ImageStore, LogStore, Machine};
 use crate::transport::{Links, Peers};
 use crate::types::{Raft, Runtime, Types};
 use crate::wal::Wal;
@@ -33,12 +33,12 @@ impl Group {
         state: impl StateMachine,
     ) -> Result<Self, OpenError> {
         let GroupConfig { group, member, bootstrap, options } = config;
-        let engine = options.engine(group).map_err(|e| OpenError::Options(e.to_string()))?;
+        let engine =
+            options.engine(group, context.sabotage()).map_err(|e| OpenError::Options(e.to_string()))?;
         let log = wal.log(group);
         let images = ImageStore::open(context, images, log.clone()).map_err(OpenError::State)?;
-        let (applied_sender, applied) = watch::channel(0);
-        let machine =
-            Machine::start(context, state, images.clone(), applied_sender).map_err(OpenError::State)?;
+        let (news, reached) = store::progress();
+        let machine = Machine::start(context, state, images.clone(), news).map_err(OpenError::State)?;
         let links = Links {
             peers,
             cluster,
@@ -48,7 +48,7 @@ impl Group {
             patience: options.election,
             context: context.clone(),
         };
-        let store = LogStore::new(log);
+        let store = LogStore::new(log, context.sabotage());
         let seed = context.entropy().next_u64();
         let start = Raft::new(member.id, Arc::new(engine), links.clone(), store, machine);
         let raft = Runtime::scope(seed, start).await.map_err(|e| OpenError::Engine(e.to_string()))?;
@@ -62,14 +62,18 @@ impl Group {
             options,
             raft,
             links,
-            applied,
+            applied: reached.applied,
+            belonging: reached.members,
+            removed: watch::Sender::new(false),
             reads,
             changes: Mutex::new(()),
+            gate: RwLock::new(()),
             calls: OnceLock::new(),
         };
         let group = Self { inner: Arc::new(inner) };
         context.tasks().spawn(rounds.serve(group.clone()));
         group.start_upkeep(wal.clone());
+        group.watch_standing();
         Ok(group)
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
+use super::standing::REMOVED;
 use super::{Group, Refused};
 use crate::error::ProposeError;
 use crate::types::{Payload, Types};
@@ -25,6 +26,9 @@ impl Group {
         let _permit = self.inner.inflight.try_acquire().map_err(|_| ProposeError::Overloaded)?;
         let deadline = self.deadline();
         loop {
+            if self.is_removed() {
+                return Err(ProposeError::Stopped(REMOVED.into()));
+            }
             match self.try_propose(payload.clone(), deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(Refused::Failed(e)) => return Err(e),
@@ -45,8 +49,10 @@ impl Group {
         }
     }
 
-    /// Proposes where this replica leads; otherwise does nothing and says so.
+    /// Proposes where this replica leads; otherwise does nothing and says so. While the leadership changes
+    /// hands, it waits for that.
     pub(crate) async fn propose_here(&self, payload: Bytes) -> Result<Bytes, Refused<ProposeError>> {
+        let _open = self.inner.gate.read().await;
         match self.inner.raft.client_write(Payload(payload)).await {
             Ok(written) => Ok(written.data),
             Err(RaftError::APIError(e)) => Err(refused(e)),

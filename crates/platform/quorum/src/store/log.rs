@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 
 use bytes::Bytes;
 use futures::Stream;
+use kit::sabotage::Sabotage;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, RaftTypeConfig};
 use prost::Message;
@@ -21,17 +22,23 @@ const READ_BYTES: u64 = 1 << 20;
 #[derive(Clone)]
 pub(crate) struct LogStore {
     log: GroupLog,
+    sabotage: Sabotage,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: GroupLog) -> Self {
-        Self { log }
+    pub(crate) fn new(log: GroupLog, sabotage: Sabotage) -> Self {
+        Self { log, sabotage }
     }
 
     /// One read, bounded in bytes; at least one entry of a range that is not empty.
     async fn read(&self, from: u64, to: u64) -> io::Result<Vec<RaftEntry>> {
         let stored = self.log.read(from, to, READ_BYTES).await?;
-        stored.into_iter().map(|e| wire::from_wal_entry(e).map_err(io::Error::other)).collect()
+        let entry = |e| wire::from_wal_entry(e).map_err(io::Error::other);
+        let mut entries: Vec<RaftEntry> = stored.into_iter().map(entry).collect::<io::Result<_>>()?;
+        if self.sabotage.is(wire::FORGET_JOINT_QUORUM) {
+            entries.iter_mut().for_each(wire::forget_joint_quorum);
+        }
+        Ok(entries)
     }
 
     fn stored_vote(&self) -> io::Result<Option<Vote>> {
@@ -100,6 +107,9 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        if self.sabotage.is("forget the vote at a restart") {
+            return Ok(None);
+        }
         self.stored_vote()
     }
 }
@@ -142,6 +152,9 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        if self.sabotage.is("keep what conflicts with the leader's log") {
+            return Ok(());
+        }
         self.log.truncate_after(last.map(|id| id.index())).await.map_err(io::Error::from)
     }
 

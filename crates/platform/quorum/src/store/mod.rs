@@ -6,4 +6,4 @@ mod machine;
 
 pub(crate) use image::{Image, ImageError, ImageKey, ImageSource, ImageStore, Spool};
 pub(crate) use log::LogStore;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, progress};

@@ -5,10 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::Stream;
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tonic::{Request, Status};
@@ -43,7 +45,7 @@ impl RaftNetworkFactory<Types> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &Member) -> Link {
-        Link { links: self.clone(), target, member: node.clone() }
+        Link { links: self.clone(), target, member: node.clone(), one_by_one: false }
     }
 }
 
@@ -52,8 +54,11 @@ pub(crate) struct Link {
     pub(crate) links: Links,
     pub(crate) target: u64,
     pub(crate) member: Member,
+    /// The peer is of the version before: it takes no stream of entries.
+    pub(super) one_by_one: bool,
 }
 
+type StreamAnswer = Result<StreamAppendResult<Types>, RPCError<Types>>;
 type Client = proto::replication_client::ReplicationClient<tonic::transport::Channel>;
 
 impl Link {
@@ -108,6 +113,17 @@ impl RaftNetworkV2<Types> for Link {
         };
         let reply = self.client()?.append(self.request(message, &option)).await.map_err(failed)?.into_inner();
         append_outcome(reply)
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, StreamAnswer>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + Send + Unpin + 'static,
+    {
+        Box::pin(self.append_in_order(input, option))
     }
 
     async fn vote(
@@ -183,10 +199,10 @@ pub(crate) fn failed(status: Status) -> RPCError<Types> {
     RPCError::Unreachable(Unreachable::new(&status))
 }
 
-fn unreachable(why: &str) -> RPCError<Types> {
+pub(super) fn unreachable(why: &str) -> RPCError<Types> {
     RPCError::Unreachable(Unreachable::new(&io::Error::other(why.to_owned())))
 }
 
-fn garbled(e: &wire::Malformed) -> RPCError<Types> {
+pub(super) fn garbled(e: &wire::Malformed) -> RPCError<Types> {
     RPCError::Network(NetworkError::new(e))
 }

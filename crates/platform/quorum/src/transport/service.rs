@@ -3,16 +3,18 @@
 //! Who may connect at all is the listener's business (mutual TLS and its allow-list). Here a request
 //! must name this cluster, a group of this process and this replica, or it is refused.
 
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
+use openraft::raft::{AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
 use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::entries;
 use super::peers::MAX_MESSAGE_BYTES;
 use crate::error::ProposeError;
 use crate::group::{Group, Refused};
 use crate::host::Groups;
 use crate::store::ImageKey;
-use crate::types::{RaftEntry, SnapshotMeta, Types};
+use crate::types::{SnapshotMeta, Types};
 use crate::wire::proto::replication_server::{Replication, ReplicationServer};
 use crate::wire::{self, Malformed, Position, proto};
 
@@ -20,11 +22,13 @@ use crate::wire::{self, Malformed, Position, proto};
 #[derive(Clone)]
 pub struct ReplicationService {
     groups: Groups,
+    /// Streams live as long as their connection; when the process stops, they would hold it up.
+    stopping: CancellationToken,
 }
 
 impl ReplicationService {
-    pub(crate) fn new(groups: Groups) -> Self {
-        Self { groups }
+    pub(crate) fn new(groups: Groups, stopping: CancellationToken) -> Self {
+        Self { groups, stopping }
     }
 
     /// As a service for a listener.
@@ -67,14 +71,20 @@ impl Replication for ReplicationService {
     ) -> Result<Response<proto::AppendReply>, Status> {
         let message = request.into_inner();
         let group = self.group(message.route)?;
-        let rpc = AppendEntriesRequest {
-            vote: wire::required_vote(message.ballot).map_err(invalid)?,
-            prev_log_id: message.previous.map(wire::log_id),
-            entries: consecutive(message.previous, message.entries).map_err(invalid)?,
-            leader_commit: message.committed.map(wire::log_id),
-        };
+        let rpc = entries::request(&group, message).map_err(invalid)?;
         let outcome = group.engine().append_entries(rpc).await.map_err(|e| stopped(&e))?;
         Ok(Response::new(append_reply(outcome)))
+    }
+
+    type AppendStreamStream = entries::Replies;
+
+    async fn append_stream(
+        &self,
+        request: Request<Streaming<proto::AppendRequest>>,
+    ) -> Result<Response<entries::Replies>, Status> {
+        let (service, stopping) = (self.clone(), self.stopping.clone());
+        let named = move |route| service.group(route);
+        Ok(Response::new(entries::take(named, request.into_inner(), stopping)))
     }
 
     async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
@@ -83,6 +93,9 @@ impl Replication for ReplicationService {
         let vote = wire::required_vote(message.ballot).map_err(invalid)?;
         let mut rpc = VoteRequest::<Types>::new(vote, message.last.map(wire::log_id));
         rpc.leadership_transfer = message.leadership_transfer;
+        if group.has_bug("vote for whoever asks, whatever its log") {
+            rpc.last_log_id = Some(wire::log_id(proto::Mark { term: u64::MAX, node: 0, index: u64::MAX }));
+        }
         let raft = group.engine();
         let answer = if message.pre_vote { raft.pre_vote(rpc).await } else { raft.vote(rpc).await };
         let answer = answer.map_err(|e| stopped(&e))?;
@@ -218,23 +231,33 @@ impl Replication for ReplicationService {
             .read_barrier()
             .await
             .map_err(|e| Status::unavailable(format!("who belongs here is unclear: {e}")))?;
-        let members = group.status().members;
-        let named = members.iter().find(|m| m.peer_addresses.contains(&message.peer_address));
-        Ok(Response::new(proto::IntroduceReply { member: named.map(Into::into) }))
+        let named = group.member_at(&message.peer_address);
+        Ok(Response::new(proto::IntroduceReply { member: named.as_ref().map(Into::into) }))
     }
-}
 
-/// The engine trusts that entries follow each other; strangers may not.
-pub(crate) fn consecutive(
-    previous: Option<proto::Mark>,
-    entries: Vec<proto::Entry>,
-) -> Result<Vec<RaftEntry>, Malformed> {
-    let first = previous.map_or(0, |m| m.index.saturating_add(1));
-    let check = |(index, message)| match wire::entry(message)? {
-        entry if entry.log_id.index() == index => Ok(entry),
-        _ => Err(Malformed("entries that do not follow each other")),
-    };
-    (first..).zip(entries).map(check).collect()
+    async fn standing(
+        &self,
+        request: Request<proto::StandingRequest>,
+    ) -> Result<Response<proto::StandingReply>, Status> {
+        let route = request.into_inner().route;
+        let from = route.as_ref().map_or(0, |route| route.from);
+        let group = self.group(route)?;
+        // Who asks has its id from a membership that was committed. So, once this replica has all that was
+        // committed before the question, it knows the asker, or the asker was removed.
+        group
+            .read_barrier()
+            .await
+            .map_err(|e| Status::unavailable(format!("who belongs here is unclear: {e}")))?;
+        Ok(Response::new(proto::StandingReply { removed: !group.belongs(from) }))
+    }
+
+    async fn farewell(
+        &self,
+        request: Request<proto::FarewellRequest>,
+    ) -> Result<Response<proto::FarewellReply>, Status> {
+        self.group(request.into_inner().route)?.retire();
+        Ok(Response::new(proto::FarewellReply {}))
+    }
 }
 
 fn append_reply(outcome: AppendEntriesResponse<Types>) -> proto::AppendReply {
@@ -261,7 +284,7 @@ fn not_leader(leader: Option<u64>) -> proto::NotLeader {
     proto::NotLeader { leader: leader.unwrap_or(0) }
 }
 
-fn invalid(e: Malformed) -> Status {
+pub(super) fn invalid(e: Malformed) -> Status {
     Status::invalid_argument(e.to_string())
 }
 
@@ -269,7 +292,7 @@ fn refused_image(e: crate::store::ImageError) -> Status {
     Status::data_loss(e.to_string())
 }
 
-fn stopped(e: &impl std::fmt::Display) -> Status {
+pub(super) fn stopped(e: &impl std::fmt::Display) -> Status {
     Status::unavailable(format!("this replica has stopped: {e}"))
 }
 

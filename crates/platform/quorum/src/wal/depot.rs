@@ -60,6 +60,11 @@ pub(super) struct Numbers {
 }
 
 impl Depot {
+    /// Whether a simulation has put this known bug in.
+    pub(super) fn has_bug(&self, name: &str) -> bool {
+        self.context.sabotage().is(name)
+    }
+
     pub(super) fn new(
         context: &Context,
         dir: &Path,

@@ -163,7 +163,9 @@ impl Writer {
         let (bytes, head) = frame.finish(self.segment.header.generation, self.position(), false);
         self.segment.write(&bytes, self.offset)?;
         let started = Instant::now();
-        self.segment.sync()?;
+        if !self.depot.has_bug("skip the sync of the log") {
+            self.segment.sync()?;
+        }
         let took = started.elapsed();
         self.offset = head.end();
         let retired = {

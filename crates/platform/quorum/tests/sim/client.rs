@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use kit::Context;
-use quorum::{Change, Group, ProposeError};
+use quorum::{Change, Group, MembershipError, ProposeError};
 use turmoil::sim_elapsed;
 
 use crate::history::{Op, Record};
@@ -18,13 +18,13 @@ pub(crate) async fn run(world: World, replica: Replica, group: Group, context: C
     let client =
         Client { id: world.clients.fetch_add(1, Ordering::Relaxed) as u32, world, replica, group, context };
     loop {
-        tokio::time::sleep(client.context.entropy().jitter(Duration::from_millis(120))).await;
+        let pause = if client.world.planned.load(Ordering::Relaxed) { 15 } else { 120 };
+        tokio::time::sleep(client.context.entropy().jitter(Duration::from_millis(pause))).await;
         let order = client.replica.orders.lock().unwrap().pop();
         if let Some(change) = order {
-            let outcome = client.group.change(change.clone()).await;
-            tracing::info!(?change, ?outcome, "order");
+            client.obey(change).await;
         }
-        if client.world.quiet.load(Ordering::Relaxed) {
+        if client.world.quiet.load(Ordering::Relaxed) || client.is_early() {
             continue;
         }
         client.world.busy.fetch_add(1, Ordering::Relaxed);
@@ -46,9 +46,16 @@ fn now() -> Duration {
 }
 
 impl Client {
+    /// Whether its replica has no part in the group yet. Only where there are faults is it asked all the same.
+    fn is_early(&self) -> bool {
+        let outside = || self.group.status().member(self.group.id()).is_none();
+        self.world.planned.load(Ordering::Relaxed) && !*self.group.removal().borrow() && outside()
+    }
+
     async fn act(&self) {
         let key = self.context.entropy().below(KEYS) as u8;
-        match self.context.entropy().below(100) {
+        let planned = self.world.planned.load(Ordering::Relaxed);
+        match self.context.entropy().below(if planned { 97 } else { 100 }) {
             0..50 => self.write(key).await,
             50..97 => self.read(key).await,
             _ => self.change().await,
@@ -64,18 +71,47 @@ impl Client {
             Ok(mut reply) => {
                 history.complete(id, Op::Put { value, former: Some(reply.get_u64()) }, now());
             }
-            Err(ProposeError::Unknown(_) | ProposeError::Stopped(_)) => {}
-            Err(_) => history.forget(id),
+            Err(ProposeError::Stopped(_)) if *self.group.removal().borrow() => history.forget(id),
+            Err(e) => {
+                self.failed(&format!("a write: {e}"));
+                if !matches!(e, ProposeError::Unknown(_) | ProposeError::Stopped(_)) {
+                    history.forget(id);
+                }
+            }
+        }
+    }
+
+    /// With nothing but planned changes nobody has a reason to fail, but for a removed replica.
+    fn failed(&self, what: &str) {
+        if self.world.planned.load(Ordering::Relaxed) && !*self.group.removal().borrow() {
+            let at = now();
+            self.world.failures.lock().unwrap().push(format!("{at:?} at {:?}: {what}", self.group));
+        }
+    }
+
+    /// Makes a change that the test wants. Others may be under way: replicas announce themselves by changes.
+    async fn obey(&self, change: Change) {
+        loop {
+            let outcome = self.group.change(change.clone()).await;
+            tracing::info!(?change, ?outcome, "order");
+            match outcome {
+                Err(MembershipError::InProgress | MembershipError::NotInSync { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(e) => return self.failed(&format!("{change:?}: {e}")),
+                Ok(()) => return,
+            }
         }
     }
 
     pub(crate) async fn read(&self, key: u8) {
         let called = now();
-        if self.group.read_barrier().await.is_ok() {
-            let value = self.replica.registers().values.get(&key).copied().unwrap_or(0);
-            let op = Op::Get { value };
-            self.world.history.observe(Record { client: self.id, key, op, called, returned: Some(now()) });
+        if let Err(e) = self.group.read_barrier().await {
+            return self.failed(&format!("a read: {e}"));
         }
+        let value = self.replica.registers().values.get(&key).copied().unwrap_or(0);
+        let op = Op::Get { value };
+        self.world.history.observe(Record { client: self.id, key, op, called, returned: Some(now()) });
     }
 
     async fn change(&self) {

@@ -6,9 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 
+mod bugs;
 mod client;
 mod history;
 mod machine;
+mod planned;
 mod run;
 mod scenarios;
 mod world;

@@ -24,7 +24,11 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn simulate(seed: u64) -> Outcome {
-    let world = World::new(seed);
+    simulate_in(World::new(seed), seed)
+}
+
+/// As [`simulate`], in a world of the caller's making.
+pub(crate) fn simulate_in(world: World, seed: u64) -> Outcome {
     let mut sim = sim::node::world(seed).build();
     for name in world.names() {
         let world = world.clone();

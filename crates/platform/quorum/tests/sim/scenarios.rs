@@ -14,13 +14,13 @@ use crate::world::{self, World};
 /// How long anything may take, in simulated time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Story {
-    sim: Sim<'static>,
-    world: World,
+pub(crate) struct Story {
+    pub(crate) sim: Sim<'static>,
+    pub(crate) world: World,
 }
 
 impl Story {
-    fn begin(seed: u64, world: World) -> Self {
+    pub(crate) fn begin(seed: u64, world: World) -> Self {
         world.quiet.store(true, Ordering::Relaxed);
         let mut sim = sim::node::world(seed).build();
         for name in world.names() {
@@ -31,7 +31,7 @@ impl Story {
     }
 
     /// Lets time pass until something holds, and gives it.
-    fn until<T>(&mut self, what: &str, look: impl Fn(&World) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, look: impl Fn(&World) -> Option<T>) -> T {
         let end = self.sim.elapsed() + PATIENCE;
         while self.sim.elapsed() < end {
             self.sim.step().unwrap();
@@ -39,22 +39,23 @@ impl Story {
                 return seen;
             }
         }
-        panic!("not within {PATIENCE:?}: {what}; {:?}", statuses(&self.world));
+        let failures = self.world.failures.lock().unwrap().clone();
+        panic!("not within {PATIENCE:?}: {what}; {failures:#?} {:?}", statuses(&self.world));
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.sim.elapsed() + time;
         while self.sim.elapsed() < end {
             self.sim.step().unwrap();
         }
     }
 
-    fn order(&self, name: &str, change: Change) {
+    pub(crate) fn order(&self, name: &str, change: Change) {
         self.world.replicas[name].orders.lock().unwrap().push(change);
     }
 
     /// Cuts one machine off from all others, or lets it back.
-    fn isolate(&self, name: &str, cut: bool) {
+    pub(crate) fn isolate(&self, name: &str, cut: bool) {
         for other in self.world.names().iter().filter(|other| *other != name) {
             if cut {
                 self.sim.partition(name, other.as_str());
@@ -65,7 +66,7 @@ impl Story {
     }
 }
 
-fn status(world: &World, name: &str) -> Option<Status> {
+pub(crate) fn status(world: &World, name: &str) -> Option<Status> {
     world.replicas[name].group.lock().unwrap().as_ref().map(|group| group.status())
 }
 
@@ -73,17 +74,17 @@ fn statuses(world: &World) -> Vec<(String, Option<Status>)> {
     world.names().into_iter().map(|name| (name.clone(), status(world, &name))).collect()
 }
 
-const FOUNDERS: [&str; 3] = ["n1", "n2", "n3"];
+pub(crate) const FOUNDERS: [&str; 3] = ["n1", "n2", "n3"];
 
 /// The leader of the founders, once all who can be asked know it; and the term.
-fn leader(world: &World, among: &[&str]) -> Option<(String, u64)> {
+pub(crate) fn leader(world: &World, among: &[&str]) -> Option<(String, u64)> {
     let known: Vec<Status> = among.iter().filter_map(|name| status(world, name)).collect();
     let lead = known.iter().find(|s| s.leadership.is_leader)?.leadership;
     let agreed = known.len() == among.len() && known.iter().all(|s| s.leadership.leader == lead.leader);
     agreed.then(|| (format!("n{}", lead.leader.unwrap_or(0)), lead.term))
 }
 
-fn others(name: &str) -> Vec<&'static str> {
+pub(crate) fn others(name: &str) -> Vec<&'static str> {
     FOUNDERS.into_iter().filter(|other| *other != name).collect()
 }
 

@@ -40,6 +40,12 @@ pub(crate) struct World {
     pub(crate) leaving: Arc<Mutex<BTreeSet<u64>>>,
     /// Operations under way.
     pub(crate) busy: Arc<AtomicU64>,
+    /// There are no faults and only planned changes: nothing may fail.
+    pub(crate) planned: Arc<AtomicBool>,
+    /// A known bug that every replica has.
+    pub(crate) bug: Option<&'static str>,
+    /// What failed all the same.
+    pub(crate) failures: Arc<Mutex<Vec<String>>>,
     pub(crate) replicas: Arc<BTreeMap<String, Replica>>,
 }
 
@@ -88,6 +94,9 @@ impl World {
             clients: Arc::default(),
             leaving: Arc::default(),
             busy: Arc::default(),
+            planned: Arc::default(),
+            bug: None,
+            failures: Arc::default(),
             replicas: Arc::new((1..=4).map(replica).collect()),
         }
     }
@@ -171,7 +180,10 @@ pub(crate) fn options() -> GroupOptions {
 pub(crate) async fn run(world: World, name: String) -> Result<(), Box<dyn Error>> {
     let replica = world.replicas[&name].clone();
     replica.ended.store(false, Ordering::Relaxed);
-    let context = replica.node.context();
+    let context = match world.bug {
+        Some(bug) => replica.node.context().with_known_bug(bug),
+        None => replica.node.context(),
+    };
     let cause = match live(&world, &replica, &context).await {
         Ok(()) => context.tasks().wait(Duration::from_secs(1)).await.0,
         Err(e) => Cause::Failed(e.to_string()),
