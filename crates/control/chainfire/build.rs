@@ -2,7 +2,8 @@
 //! its way from the socket to the log.
 
 fn main() -> std::io::Result<()> {
-    tonic_prost_build::configure()
-        .bytes(".")
-        .compile_protos(&["proto/rpc.proto", "proto/internal.proto"], &["proto"])
+    tonic_prost_build::configure().bytes(".").compile_protos(
+        &["proto/rpc.proto", "proto/lock.proto", "proto/election.proto", "proto/internal.proto"],
+        &["proto"],
+    )
 }

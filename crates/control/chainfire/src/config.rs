@@ -136,6 +136,10 @@ pub struct Limits {
     pub txn_operations: usize,
     /// Requests under way.
     pub requests: usize,
+    /// Requests that wait for a lock or for leadership, or observe an election.
+    pub waiters: usize,
+    /// Large answers that are in memory because their clients have not read them yet.
+    pub answer_bytes: usize,
     /// Watchers on one stream.
     pub watchers_per_stream: usize,
     /// Changes that wait for the client of one watch stream.
@@ -153,6 +157,8 @@ impl Default for Limits {
             request_bytes: 3 << 19,
             txn_operations: 128,
             requests: 8192,
+            waiters: 16_384,
+            answer_bytes: 256 << 20,
             watchers_per_stream: 16_384,
             watch_buffer_bytes: 4 << 20,
             watch_progress: Duration::from_secs(600),

@@ -1,8 +1,8 @@
 //! ChainFire: a replicated key-value store that etcd v3 clients use without noticing.
 //!
 //! [`Config`] → [`build`] → [`run`]. It keeps the cloud's desired state and coordination, in one group of
-//! [`quorum`] replicas. It refuses to be more than etcd is to its clients; Lock, Election, HashKV,
-//! Defragment and alarms answer UNIMPLEMENTED in this version.
+//! [`quorum`] replicas. It refuses to be more than etcd is to its clients; HashKV, Defragment and alarms
+//! answer UNIMPLEMENTED in this version.
 //!
 //! # Shape
 //! - [`store`]: every key at every revision, in memory since the last flush, in one redb file before it.

@@ -18,6 +18,18 @@ pub mod etcdserverpb {
     tonic::include_proto!("etcdserverpb");
 }
 
+/// Locks.
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod v3lockpb {
+    tonic::include_proto!("v3lockpb");
+}
+
+/// Elections.
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod v3electionpb {
+    tonic::include_proto!("v3electionpb");
+}
+
 mod chainfire {
     #[allow(clippy::all, unreachable_pub, clippy::allow_attributes_without_reason, reason = "generated code")]
     pub(crate) mod v1 {

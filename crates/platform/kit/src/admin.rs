@@ -52,9 +52,20 @@ impl AdminServer {
         config: &AdminConfig,
         identity: Option<&Arc<Identity>>,
     ) -> io::Result<SocketAddr> {
+        self.start_with(context, config, identity, Router::new()).await
+    }
+
+    /// Opens the port with a role's own pages besides.
+    pub async fn start_with(
+        self,
+        context: &Context,
+        config: &AdminConfig,
+        identity: Option<&Arc<Identity>>,
+        pages: Router,
+    ) -> io::Result<SocketAddr> {
         let listener = context.net().listen(config.listen).await?;
         let address = listener.local_address()?;
-        let mut server = Server::new("admin", listener, router(self.health, self.metrics));
+        let mut server = Server::new("admin", listener, pages.merge(router(self.health, self.metrics)));
         server.acceptor = identity.map(|identity| identity.server(config.allow.clone()));
         server.limits = Limits { connections: 256, handshakes: 32, streams: 64, ..Limits::default() };
         server.metrics = self.counters;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, async_trait};
 
+use super::range_stream::Parts;
 use super::{Api, OnLearner, unexpected};
 use crate::convert::{Checks, Rejection};
 use crate::machine::{Reader, is_read_only, read_txn};
@@ -18,9 +19,17 @@ use crate::proto::internal::reply::Outcome;
 
 #[async_trait]
 impl Kv for Api {
+    type RangeStreamStream = Parts;
+
     async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
         let on_learner = if request.get_ref().serializable { OnLearner::Serve } else { OnLearner::Refuse };
-        self.unary("Range", on_learner, request, |message| self.serve_range(message)).await
+        let answer = self.unary("Range", on_learner, request, |message| self.serve_range(message)).await?;
+        self.answers().hold(answer)
+    }
+
+    async fn range_stream(&self, request: Request<RangeRequest>) -> Result<Response<Parts>, Status> {
+        self.attend("RangeStream", OnLearner::Refuse, request, |message| self.serve_range_stream(message))
+            .await
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
@@ -31,11 +40,13 @@ impl Kv for Api {
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
-        self.unary("DeleteRange", OnLearner::Refuse, request, |message| self.serve_delete(message)).await
+        let serve = |message| self.serve_delete(message);
+        self.answers().hold(self.unary("DeleteRange", OnLearner::Refuse, request, serve).await?)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        self.unary("Txn", OnLearner::Refuse, request, |message| self.serve_txn(message)).await
+        let answer = self.unary("Txn", OnLearner::Refuse, request, |message| self.serve_txn(message)).await?;
+        self.answers().hold(answer)
     }
 
     async fn compact(
@@ -47,12 +58,13 @@ impl Kv for Api {
 }
 
 impl Api {
-    async fn serve_range(&self, request: RangeRequest) -> Result<RangeResponse, Rejection> {
+    pub(super) async fn serve_range(&self, request: RangeRequest) -> Result<RangeResponse, Rejection> {
         Checks::range(&request)?;
         let stale = self.context.sabotage().is("serve a stale read as linearizable");
         if !request.serializable && !stale {
             self.barrier().await?;
         }
+        self.store.tally().ranged();
         let quick = request.range_end.is_empty();
         let (key, end) = (request.key.clone(), request.range_end.clone());
         let answer = self.read(quick, move |view, compacted| {
@@ -72,7 +84,10 @@ impl Api {
         Ok(response)
     }
 
-    async fn serve_delete(&self, request: DeleteRangeRequest) -> Result<DeleteRangeResponse, Rejection> {
+    pub(super) async fn serve_delete(
+        &self,
+        request: DeleteRangeRequest,
+    ) -> Result<DeleteRangeResponse, Rejection> {
         Checks::delete_range(&request)?;
         let Outcome::DeleteRange(mut response) = self.propose(Operation::DeleteRange(request)).await? else {
             return Err(unexpected());
@@ -82,7 +97,7 @@ impl Api {
     }
 
     /// A transaction that changes nothing does not pass through the log.
-    async fn serve_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
+    pub(super) async fn serve_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
         self.checks().txn(&request)?;
         let mut response = if is_read_only(&request) {
             self.read_in_txn(request).await?
@@ -96,7 +111,7 @@ impl Api {
         Ok(response)
     }
 
-    async fn read_in_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
+    pub(super) async fn read_in_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
         if !is_serializable(&request) {
             self.barrier().await?;
         }

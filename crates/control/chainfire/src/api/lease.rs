@@ -56,7 +56,7 @@ impl Lease for Api {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<KeepAlives>, Status> {
         // The stream itself holds no permit: it may be open for days.
-        drop(self.admit(OnLearner::Refuse, request.metadata())?);
+        self.admit(OnLearner::Refuse, request.metadata())?;
         let needs_leader = requires_leader(request.metadata());
         let (metadata, extensions, requests) = request.into_parts();
         let state = (self.clone(), requests, Arc::new((metadata, extensions)));
@@ -91,7 +91,10 @@ impl Lease for Api {
 }
 
 impl Api {
-    async fn serve_grant(&self, request: LeaseGrantRequest) -> Result<LeaseGrantResponse, Rejection> {
+    pub(super) async fn serve_grant(
+        &self,
+        request: LeaseGrantRequest,
+    ) -> Result<LeaseGrantResponse, Rejection> {
         if request.ttl > LONGEST_LEASE {
             return Err(Rejection::LeaseTtlTooLarge);
         }
@@ -113,7 +116,10 @@ impl Api {
         }
     }
 
-    async fn serve_revoke(&self, request: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Rejection> {
+    pub(super) async fn serve_revoke(
+        &self,
+        request: LeaseRevokeRequest,
+    ) -> Result<LeaseRevokeResponse, Rejection> {
         let command = Operation::LeaseRevoke(LeaseRevoke { id: request.id, epoch: 0 });
         let Outcome::LeaseRevoke(mut response) = self.propose(command).await? else {
             return Err(unexpected());

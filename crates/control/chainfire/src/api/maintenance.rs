@@ -18,8 +18,8 @@ use crate::convert::Rejection;
 use crate::proto::etcdserverpb::alarm_request::AlarmAction;
 use crate::proto::etcdserverpb::maintenance_server::Maintenance;
 use crate::proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, MoveLeaderRequest, MoveLeaderResponse, SnapshotRequest, SnapshotResponse,
-    StatusRequest, StatusResponse,
+    AlarmRequest, AlarmResponse, DowngradeRequest, DowngradeResponse, MoveLeaderRequest, MoveLeaderResponse,
+    SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
 };
 use crate::store::{HASH, Image};
 use crate::version::ETCD_VERSION;
@@ -46,12 +46,19 @@ impl Maintenance for Api {
     }
 
     async fn snapshot(&self, request: Request<SnapshotRequest>) -> Result<Response<Snapshots>, Status> {
-        drop(self.admit(OnLearner::Serve, request.metadata())?);
+        self.admit(OnLearner::Serve, request.metadata())?;
         let (metadata, extensions, _) = request.into_parts();
         let permitted = async { Ok(()) };
         self.on_behalf("Snapshot", &metadata, extensions.get::<Peer>(), permitted).await?;
         let permit = self.snapshots().try_acquire_owned().map_err(|_| Rejection::TooManyRequests)?;
         Ok(Response::new(self.serve_snapshot(permit).await?))
+    }
+
+    async fn downgrade(
+        &self,
+        request: Request<DowngradeRequest>,
+    ) -> Result<Response<DowngradeResponse>, Status> {
+        self.unary("Downgrade", OnLearner::Refuse, request, |message| self.serve_downgrade(message)).await
     }
 
     async fn move_leader(

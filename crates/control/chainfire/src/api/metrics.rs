@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tonic::Status;
 
+use super::http::GrpcCounts;
+
 /// Figures of all requests. The default counts for nobody.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiMetrics {
@@ -18,6 +20,86 @@ pub(crate) struct ApiMetrics {
     streams: Gauge,
     pub(super) watchers: Gauge,
     logins: Family<ByOutcome, Counter>,
+    /// Changes sent to watchers.
+    pub(super) events: Counter,
+    pub(super) replication: ReplicationMetrics,
+    pub(super) health: HealthMetrics,
+    pub(super) grpc: GrpcCounts,
+}
+
+/// What this member has asked of the others, under etcd's names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReplicationMetrics {
+    pub(super) pending: Gauge,
+    pub(super) failed: Counter,
+    pub(super) reads_failed: Counter,
+    pub(super) reads_slow: Counter,
+}
+
+impl ReplicationMetrics {
+    fn register(metrics: &Metrics) -> Result<Self, MetricsError> {
+        let this = Self::default();
+        let metrics = metrics.sub("etcd_server");
+        metrics.register("proposals_pending", "Proposals under way", this.pending.clone())?;
+        metrics.register("proposals_failed", "Proposals that failed", this.failed.clone())?;
+        metrics.register(
+            "read_indexes_failed",
+            "Linearizable reads that failed",
+            this.reads_failed.clone(),
+        )?;
+        metrics.register(
+            "slow_read_indexes",
+            "Linearizable reads that took long",
+            this.reads_slow.clone(),
+        )?;
+        Ok(this)
+    }
+
+    /// Counts a proposal in, and out again when the guard is dropped.
+    pub(super) fn proposing(&self) -> InGauge {
+        InGauge::new(&self.pending)
+    }
+}
+
+/// What `/health`, `/livez` and `/readyz` have answered, under etcd's names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HealthMetrics {
+    pub(super) successes: Gauge,
+    pub(super) failures: Gauge,
+    last: Family<ByCheck, Gauge>,
+    all: Family<ByResult, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCheck {
+    r#type: &'static str,
+    name: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    r#type: &'static str,
+    name: &'static str,
+    status: &'static str,
+}
+
+impl HealthMetrics {
+    fn register(metrics: &Metrics) -> Result<Self, MetricsError> {
+        let this = Self::default();
+        let metrics = metrics.sub("etcd_server");
+        // Counters whose names do not end as counters' must: etcd's.
+        metrics.register("health_success", "Checks of health that were passed", this.successes.clone())?;
+        metrics.register("health_failures", "Checks of health that were not", this.failures.clone())?;
+        metrics.register("healthcheck", "The last result of each check", this.last.clone())?;
+        metrics.register("healthchecks", "Results of each check", this.all.clone())?;
+        Ok(this)
+    }
+
+    pub(super) fn checked(&self, r#type: &'static str, name: &'static str, passed: bool) {
+        self.last.get_or_create(&ByCheck { r#type, name }).set(i64::from(passed));
+        let status = if passed { "success" } else { "error" };
+        self.all.get_or_create(&ByResult { r#type, name, status }).inc();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +131,10 @@ impl Default for ApiMetrics {
             streams: Gauge::default(),
             watchers: Gauge::default(),
             logins: Family::default(),
+            events: Counter::default(),
+            replication: ReplicationMetrics::default(),
+            health: HealthMetrics::default(),
+            grpc: GrpcCounts::default(),
         }
     }
 }
@@ -56,7 +142,13 @@ impl Default for ApiMetrics {
 impl ApiMetrics {
     /// Figures that a scraper sees.
     pub(crate) fn register(metrics: &Metrics) -> Result<Self, MetricsError> {
-        let this = Self::default();
+        let health = HealthMetrics::register(metrics)?;
+        let replication = ReplicationMetrics::register(metrics)?;
+        let this = Self { health, replication, ..Self::default() };
+        let help = "Changes sent to watchers";
+        metrics.register("etcd_debugging_mvcc_events", help, this.events.clone())?;
+        metrics.collect(this.grpc.clone());
+        let metrics = metrics.sub("chainfire");
         metrics.register("request_seconds", "Time to answer, by method", this.seconds.clone())?;
         metrics.register(
             "request_failures",
@@ -82,16 +174,22 @@ impl ApiMetrics {
     }
 
     /// Counts a stream in, and out again when the guard is dropped.
-    pub(super) fn open_stream(&self) -> OpenStream {
-        self.streams.inc();
-        OpenStream(self.streams.clone())
+    pub(super) fn open_stream(&self) -> InGauge {
+        InGauge::new(&self.streams)
     }
 }
 
-/// One open stream in the gauge.
-pub(super) struct OpenStream(Gauge);
+/// One more in a gauge, until it is dropped.
+pub(super) struct InGauge(Gauge);
 
-impl Drop for OpenStream {
+impl InGauge {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InGauge {
     fn drop(&mut self) {
         self.0.dec();
     }

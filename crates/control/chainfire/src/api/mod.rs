@@ -4,14 +4,18 @@
 //! what an error is called is [`crate::convert`]'s. Reads are linearizable unless they say otherwise;
 //! a read of one key is answered on the spot, anything longer on a thread that may block.
 
+mod answers;
 mod auth;
 mod cluster;
 mod deadline;
+mod downgrade;
 mod http;
 mod kv;
 mod lease;
 mod maintenance;
 mod metrics;
+mod range_stream;
+mod recipes;
 mod watch;
 
 use std::future::Future;
@@ -22,17 +26,19 @@ use std::time::Duration;
 
 use kit::Context;
 use kit::server::Peer;
+use kit::telemetry::Metrics;
 use quorum::{Group, Leadership};
 use tokio::sync::{Semaphore, watch as channel};
 use tokio::time::{Instant, timeout};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use self::answers::Answers;
 use crate::auth::{Authority, Caller, Jwt, Passwords};
 use crate::config::Limits;
 use crate::convert::{Checks, Rejection};
 use crate::machine::{decode_reply, encode_as};
-use crate::proto::etcdserverpb::ResponseHeader;
+use crate::proto::etcdserverpb::{AlarmType, ResponseHeader};
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
 use crate::store::{Store, View};
@@ -45,6 +51,9 @@ pub(crate) use watch::{new_watcher, split};
 
 /// How long it is believed that this replica is, or is not, a learner.
 const ROLE_FRESHNESS: Duration = Duration::from_millis(100);
+
+/// From here on a linearizable read is counted as slow: when etcd asks for its confirmation again.
+const SLOW_READ: Duration = Duration::from_millis(500);
 
 /// What the services stand on.
 pub(crate) struct ApiConfig {
@@ -63,6 +72,8 @@ pub(crate) struct ApiConfig {
     /// Where snapshots wait for their reader.
     pub(crate) spool: PathBuf,
     pub(crate) metrics: ApiMetrics,
+    /// What `/metrics` shows.
+    pub(crate) registry: Metrics,
     pub(crate) authority: Arc<Authority>,
     pub(crate) passwords: Passwords,
     /// Signs and verifies tokens; none: they are simple ones.
@@ -85,9 +96,11 @@ pub(crate) struct Inner {
     config: ApiConfig,
     leadership: channel::Receiver<Leadership>,
     requests: Semaphore,
+    waiters: Arc<Semaphore>,
     snapshots: Arc<Semaphore>,
     request_ids: AtomicU64,
     learner: Mutex<Option<(Instant, bool)>>,
+    answers: Answers,
 }
 
 impl std::ops::Deref for Api {
@@ -108,11 +121,22 @@ enum OnLearner {
 impl Api {
     pub(crate) fn new(config: ApiConfig) -> Self {
         let requests = Semaphore::new(config.limits.requests);
+        let waiters = Arc::new(Semaphore::new(config.limits.waiters));
         let snapshots = Arc::new(Semaphore::new(config.limits.snapshots));
         let request_ids = AtomicU64::new(config.context.entropy().next_u64());
         let leadership = config.group.leadership();
         let learner = Mutex::new(None);
-        Self(Arc::new(Inner { config, leadership, requests, snapshots, request_ids, learner }))
+        let answers = Answers::new(config.limits.answer_bytes);
+        Self(Arc::new(Inner {
+            config,
+            leadership,
+            requests,
+            waiters,
+            snapshots,
+            request_ids,
+            learner,
+            answers,
+        }))
     }
 
     fn checks(&self) -> Checks {
@@ -121,6 +145,15 @@ impl Api {
 
     fn leadership(&self) -> channel::Receiver<Leadership> {
         self.0.leadership.clone()
+    }
+
+    /// Places of those who may wait for long: not among the requests under way, which others need.
+    fn waiters(&self) -> Arc<Semaphore> {
+        self.0.waiters.clone()
+    }
+
+    fn answers(&self) -> &Answers {
+        &self.0.answers
     }
 
     fn snapshots(&self) -> Arc<Semaphore> {
@@ -157,10 +190,30 @@ impl Api {
     where
         F: Future<Output = Result<R, Rejection>>,
     {
+        let Ok(_permit) = self.0.requests.try_acquire() else {
+            let refused = Status::from(Rejection::TooManyRequests);
+            self.metrics.served(method, Duration::ZERO, Some(&refused));
+            return Err(refused);
+        };
+        self.attend(method, on_learner, request, serve).await
+    }
+
+    /// As [`Self::unary`], but takes no place among the requests under way: for what waits, and finds a place
+    /// for that by itself.
+    async fn attend<M, R, F>(
+        &self,
+        method: &'static str,
+        on_learner: OnLearner,
+        request: Request<M>,
+        serve: impl FnOnce(M) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Rejection>>,
+    {
         let begun = Instant::now();
         let outcome = match self.admit(on_learner, request.metadata()) {
             Err(rejection) => Err(rejection),
-            Ok(_permit) => {
+            Ok(()) => {
                 let (metadata, extensions, message) = request.into_parts();
                 let peer = extensions.get::<Peer>();
                 let serving = self.on_behalf(method, &metadata, peer, serve(message));
@@ -173,18 +226,20 @@ impl Api {
         outcome
     }
 
-    fn admit(
-        &self,
-        on_learner: OnLearner,
-        metadata: &MetadataMap,
-    ) -> Result<tokio::sync::SemaphorePermit<'_>, Rejection> {
+    fn admit(&self, on_learner: OnLearner, metadata: &MetadataMap) -> Result<(), Rejection> {
         if on_learner == OnLearner::Refuse && self.is_learner() {
             return Err(Rejection::NotForLearners);
         }
         if requires_leader(metadata) && self.0.leadership.borrow().leader.is_none() {
             return Err(Rejection::NoLeader);
         }
-        self.0.requests.try_acquire().map_err(|_| Rejection::TooManyRequests)
+        Ok(())
+    }
+
+    /// The alarms of all members.
+    #[expect(clippy::unused_self, reason = "there is no way to raise one yet")]
+    fn raised(&self) -> impl Iterator<Item = AlarmType> {
+        std::iter::empty()
     }
 
     fn is_learner(&self) -> bool {
@@ -209,12 +264,27 @@ impl Api {
         if payload.len() > self.limits.request_bytes {
             return Err(Rejection::RequestTooLarge);
         }
-        Ok(decode_reply(self.group.propose(payload).await?)??)
+        let replication = &self.metrics.replication;
+        let _pending = replication.proposing();
+        let proposed = self.group.propose(payload).await;
+        if proposed.is_err() {
+            replication.failed.inc();
+        }
+        Ok(decode_reply(proposed?)??)
     }
 
     /// Waits until this replica has everything that was acknowledged before.
     async fn barrier(&self) -> Result<(), Rejection> {
-        Ok(self.group.read_barrier().await?)
+        let begun = Instant::now();
+        let passed = self.group.read_barrier().await;
+        let replication = &self.metrics.replication;
+        if passed.is_err() {
+            replication.reads_failed.inc();
+        }
+        if begun.elapsed() >= SLOW_READ {
+            replication.reads_slow.inc();
+        }
+        Ok(passed?)
     }
 
     /// Reads the store as it is now. `quick` reads are made on the spot.
@@ -229,7 +299,11 @@ impl Api {
             let view = store.view();
             read(&view, store.compacted())
         };
-        if quick { look() } else { self.blocking(look).await? }
+        if quick {
+            return look();
+        }
+        let _turn = self.answers().read().await?;
+        self.blocking(look).await?
     }
 
     async fn blocking<T: Send + 'static>(

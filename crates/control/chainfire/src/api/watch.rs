@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status, Streaming, async_trait};
 
-use super::metrics::OpenStream;
+use super::metrics::InGauge;
 use super::{Api, OnLearner, requires_leader};
 use crate::convert::Rejection;
 use crate::proto::etcdserverpb::watch_create_request::FilterType;
@@ -37,7 +37,7 @@ impl Watch for Api {
 
     async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Responses>, Status> {
         // The stream itself holds no permit: it may be open for days.
-        drop(self.admit(OnLearner::Refuse, request.metadata())?);
+        self.admit(OnLearner::Refuse, request.metadata())?;
         let requires_leader = requires_leader(request.metadata());
         let stream = WatchStream::new(self, request, requires_leader);
         Ok(Response::new(Box::pin(stream::try_unfold(stream, WatchStream::next))))
@@ -56,7 +56,7 @@ struct WatchStream {
     /// The rest of a response that was split.
     fragments: Vec<WatchResponse>,
     watchers: i64,
-    _open: OpenStream,
+    _open: InGauge,
 }
 
 const SMALLEST: Bytes = Bytes::from_static(b"\0");
@@ -83,11 +83,12 @@ impl WatchStream {
             buffered_bytes: api.limits.watch_buffer_bytes,
         };
         let (metadata, extensions, requests) = request.into_parts();
+        let who = extensions.get::<Peer>().map(ToString::to_string).unwrap_or_default();
         Self {
             api: api.clone(),
             requests,
             from: (metadata, extensions),
-            session: Session::new(api.hub.clone(), api.store.clone(), limits),
+            session: Session::of(who, api.hub.clone(), api.store.clone(), limits),
             dispatched: api.hub.dispatched(),
             next_look: Instant::now() + progress_interval(api),
             requires_leader,
@@ -203,6 +204,7 @@ impl WatchStream {
             Content::Progress => {}
             Content::Events(events, options) => {
                 response.events = self.events(&events, options).map_err(Rejection::from)?;
+                self.api.metrics.events.inc_by(events.len() as u64);
                 if options.fragment {
                     return Ok(self.split(response));
                 }
@@ -243,7 +245,7 @@ fn progress_interval(api: &Api) -> Duration {
 }
 
 /// Comes when a leader is required and there was none for too long.
-async fn leaderless(api: &Api, required: bool) {
+pub(super) async fn leaderless(api: &Api, required: bool) {
     if !required {
         return pending().await;
     }

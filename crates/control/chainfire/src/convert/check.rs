@@ -10,8 +10,9 @@ use crate::proto::etcdserverpb::request_op::Request;
 use crate::proto::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use crate::store::Span;
 
-/// Transactions inside transactions; protobuf decoders stop at a hundred levels of messages.
-const DEEPEST: usize = 16;
+/// Transactions inside transactions; protobuf decoders stop at a hundred levels of messages, those of clients too.
+/// Each transaction takes two of them, and the log has one around all.
+const DEEPEST: usize = 40;
 
 /// The rules, with their bounds.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,22 @@ impl Checks {
         let known = SortOrder::try_from(request.sort_order).is_ok()
             && SortTarget::try_from(request.sort_target).is_ok();
         if known { Ok(()) } else { Err(Rejection::InvalidSortOption) }
+    }
+
+    /// A range in parts comes in the order of keys, and whole (`checkRangeStreamRequest` of etcd 3.7).
+    pub(crate) fn range_stream(request: &RangeRequest) -> Result<(), Rejection> {
+        Self::range(request)?;
+        let by_key = request.sort_target() == SortTarget::Key && request.sort_order() != SortOrder::Descend;
+        if !by_key {
+            return Err(Rejection::StreamSorted);
+        }
+        let bounds = [
+            request.min_mod_revision,
+            request.max_mod_revision,
+            request.min_create_revision,
+            request.max_create_revision,
+        ];
+        if bounds == [0; 4] { Ok(()) } else { Err(Rejection::StreamFiltered) }
     }
 
     pub(crate) fn put(request: &PutRequest) -> Result<(), Rejection> {
@@ -166,7 +183,7 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_without_recursing_far() {
-        let deep = (0..40).fold(put("a"), |inner, _| nested(vec![inner], vec![]));
+        let deep = (0..DEEPEST + 1).fold(put("a"), |inner, _| nested(vec![inner], vec![]));
         let txn = TxnRequest { success: vec![deep], ..Default::default() };
         assert_eq!(Checks { txn_operations: 128 }.txn(&txn), Err(Rejection::TooManyOperations));
     }

@@ -17,6 +17,8 @@ pub(crate) enum Rejection {
     TooManyOperations,
     DuplicateKey,
     InvalidSortOption,
+    StreamSorted,
+    StreamFiltered,
     Compacted,
     FutureRevision,
     LeaseNotFound,
@@ -44,6 +46,13 @@ pub(crate) enum Rejection {
     BadTransferee,
     /// About users and their permissions.
     Auth(AuthRefusal),
+    BadVersion,
+    BadDowngradeTarget,
+    NoDowngrade,
+    NotCapable,
+    UnknownMethod,
+    /// What gRPC has no code for; the text is etcd's.
+    Unclassified(String),
     /// The client's own deadline.
     DeadlineExceeded,
     /// The replica's fault; the text is for its operator.
@@ -55,7 +64,7 @@ impl Rejection {
     fn row(&self) -> (Code, &str) {
         use Code::{
             DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange,
-            ResourceExhausted, Unavailable, Unknown,
+            ResourceExhausted, Unavailable, Unimplemented, Unknown,
         };
         match self {
             Self::EmptyKey => (InvalidArgument, "etcdserver: key is not provided"),
@@ -65,6 +74,8 @@ impl Rejection {
             Self::TooManyOperations => (InvalidArgument, "etcdserver: too many operations in txn request"),
             Self::DuplicateKey => (InvalidArgument, "etcdserver: duplicate key given in txn request"),
             Self::InvalidSortOption => (InvalidArgument, "etcdserver: invalid sort option"),
+            Self::StreamSorted => (Unimplemented, "RangeStream does not support custom sort orders"),
+            Self::StreamFiltered => (Unimplemented, "RangeStream does not support revision filters"),
             Self::Compacted => (OutOfRange, "etcdserver: mvcc: required revision has been compacted"),
             Self::FutureRevision => (OutOfRange, "etcdserver: mvcc: required revision is a future revision"),
             Self::LeaseNotFound => (NotFound, "etcdserver: requested lease not found"),
@@ -105,6 +116,12 @@ impl Rejection {
             Self::NotForLearners => (Unavailable, "etcdserver: rpc not supported for learner"),
             Self::BadTransferee => (FailedPrecondition, "etcdserver: bad leader transferee"),
             Self::Auth(refusal) => refusal.row(),
+            Self::BadVersion => (InvalidArgument, "etcdserver: wrong downgrade target version format"),
+            Self::BadDowngradeTarget => (InvalidArgument, "etcdserver: invalid downgrade target version"),
+            Self::NoDowngrade => (FailedPrecondition, "etcdserver: no inflight downgrade job"),
+            Self::NotCapable => (Unavailable, "etcdserver: not capable"),
+            Self::UnknownMethod => (Unknown, "etcdserver: unknown method"),
+            Self::Unclassified(text) => (Unknown, text),
             Self::DeadlineExceeded => (DeadlineExceeded, "context deadline exceeded"),
             Self::Internal(why) => (Internal, why),
         }

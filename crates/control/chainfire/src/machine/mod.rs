@@ -10,6 +10,7 @@ mod compare;
 pub(crate) mod fuzzing;
 mod keys;
 mod leases;
+mod part;
 mod range;
 mod refusal;
 mod txn;
@@ -32,6 +33,7 @@ use crate::proto::internal::{AuthCommand, LessorClaimed};
 use crate::store::{Batch, Store};
 
 pub(crate) use command::{BadReply, FORMAT, decode_reply, encode, encode_as};
+pub(crate) use part::{Part, PartSize};
 pub(crate) use range::{Reader, header};
 pub use refusal::{Failure, Refusal};
 pub(crate) use txn::{is_read_only, read as read_txn};

@@ -27,6 +27,10 @@ impl<'a> Reader<'a> {
         Self { view, now, compacted }
     }
 
+    pub(super) fn view(&self) -> &'a View {
+        self.view
+    }
+
     /// A key's latest state.
     pub(crate) fn get(&self, key: &Bytes) -> Result<Option<Found>, StoreError> {
         self.view.get(key, self.now)

@@ -1,9 +1,11 @@
 //! A member: opens what is on disk, takes part in the group, lets clients in.
 
+mod etcd_metrics;
 mod housekeeping;
 mod identity;
 mod joining;
 mod metrics;
+mod pages;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,12 +21,15 @@ use kit::run::{Failure, Process};
 use kit::server::{Server, ServerMetrics};
 use kit::telemetry::{Metrics, MetricsError};
 use kit::tls;
+use prometheus_client::metrics::counter::Counter;
 use quorum::wal::WalOptions;
 use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
 use tonic::service::Routes;
 
+use self::etcd_metrics::EtcdCollector;
 use self::identity::{Identity, cluster_id, founder_id};
 use self::metrics::ReplicaCollector;
+use self::pages::{Late, pages};
 use crate::api::{Api, ApiConfig, ApiMetrics};
 use crate::auth::{Authority, Jwt, JwtError, Passwords, SchemeError};
 use crate::config::Config;
@@ -108,6 +113,7 @@ pub struct Node {
     client: SocketAddr,
     group: Group,
     store: Arc<Store>,
+    hub: Arc<Hub>,
 }
 
 impl Node {
@@ -145,8 +151,12 @@ pub async fn run(process: Process, config: Config) -> Result<(), Failure> {
         metrics: observers.metrics.clone(),
         counters: observers.servers.clone(),
     };
-    admin.start(context, &config.admin, identity.as_ref()).await.map_err(Failure::failed)?;
-    build(context, &config, identity, observers).await?;
+    let late = Late::default();
+    let pages = pages(late.clone());
+    admin.start_with(context, &config.admin, identity.as_ref(), pages).await.map_err(Failure::failed)?;
+    let node = build(context, &config, identity, observers).await?;
+    // Set once, here.
+    let _ = late.set(node);
     Ok(())
 }
 
@@ -176,10 +186,11 @@ pub async fn build(
     );
     let hub = Hub::new(&store);
     start_tasks(context, config, &store, &hub, &group, &lessor);
-    report(&observers, &store, &group, &host)?;
+    report(&observers, (&store, &hub), &group, &host)?;
+    context.tasks().spawn(etcd_metrics::count_leaders(group.leadership(), leader_changes(&observers)?));
     let api = api(context, config, (&store, &authority), &hub, &group, &observers)?;
     let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
-    Ok(Node { client, group, store })
+    Ok(Node { client, group, store, hub })
 }
 
 async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, StartError> {
@@ -290,7 +301,27 @@ fn spawn_storage(context: &Context, task: impl Future<Output = Result<(), StoreE
     });
 }
 
-fn report(observers: &Observers, store: &Arc<Store>, group: &Group, host: &Host) -> Result<(), StartError> {
+fn leader_changes(observers: &Observers) -> Result<Counter, MetricsError> {
+    observers.metrics.counter("etcd_server_leader_changes_seen", "Leaders that this member has seen")
+}
+
+fn report(
+    observers: &Observers,
+    (store, hub): (&Arc<Store>, &Arc<Hub>),
+    group: &Group,
+    host: &Host,
+) -> Result<(), StartError> {
+    observers.metrics.register(
+        "etcd_disk_backend_commit_duration_seconds",
+        "How long durable commits of the store take",
+        store.tally().commits().clone(),
+    )?;
+    observers.metrics.collect(EtcdCollector {
+        store: store.clone(),
+        hub: hub.clone(),
+        group: group.clone(),
+        host: host.clone(),
+    });
     observers.metrics.collect(ReplicaCollector {
         store: store.clone(),
         group: group.clone(),
@@ -329,7 +360,8 @@ fn api(
         leaderless: election * LEADERLESS_ELECTIONS,
         tls: config.tls.is_some(),
         spool: config.data_dir.join("spool"),
-        metrics: ApiMetrics::register(&observers.metrics.sub("chainfire"))?,
+        metrics: ApiMetrics::register(&observers.metrics)?,
+        registry: observers.metrics.clone(),
         authority: authority.clone(),
         passwords: Passwords::new(context, config.auth.bcrypt_cost),
         jwt: Jwt::open(&config.auth.scheme()?)?,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use redb::{Durability, ReadableTable, WriteTransaction};
+use tokio::time::Instant;
 
 use super::Store;
 use super::base::{
@@ -84,7 +85,9 @@ impl Store {
                 txn.set_durability(Durability::None)?;
             }
             write_state(&txn, &sealed.state)?;
+            let begun = Instant::now();
             txn.commit()?;
+            self.tally.commits().observe(begun.elapsed().as_secs_f64());
             self.show(Base::latest(database)?, 1);
         }
     }

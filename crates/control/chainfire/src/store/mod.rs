@@ -24,6 +24,7 @@ mod revision;
 mod scrub;
 mod slice;
 mod span;
+mod tally;
 mod transaction;
 mod view;
 
@@ -56,6 +57,7 @@ pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
 pub use revision::Revision;
 pub use slice::Budget;
 pub use span::Span;
+pub use tally::Tally;
 pub use transaction::{Batch, Transaction};
 pub(crate) use view::Found;
 pub use view::View;
@@ -105,6 +107,7 @@ pub struct Store {
     scrubbed: watch::Sender<i64>,
     wake: Notify,
     flush_wanted: AtomicBool,
+    tally: Tally,
 }
 
 impl Store {
@@ -146,6 +149,7 @@ impl Store {
             applying: Mutex::new(state),
             wake: Notify::new(),
             flush_wanted: AtomicBool::new(false),
+            tally: Tally::default(),
         }))
     }
 
@@ -185,6 +189,11 @@ impl Store {
     /// The known bug that a simulation has put in, if any.
     pub(crate) fn sabotage(&self) -> Sabotage {
         self.files.sabotage
+    }
+
+    /// What it has done since it was opened.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The keys attached to a lease, sorted.

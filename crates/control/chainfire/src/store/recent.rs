@@ -42,6 +42,8 @@ pub(crate) struct Changes {
     /// Records written, and removed.
     pub(crate) records: BTreeMap<Bytes, Option<Bytes>>,
     weight: usize,
+    /// How many keys more there are than before, or less.
+    keys: i64,
 }
 
 struct Entry {
@@ -113,6 +115,11 @@ impl Recent {
         self.read().weight
     }
 
+    /// How many keys more there are than before, or less.
+    pub(crate) fn keys(&self) -> i64 {
+        self.read().keys
+    }
+
     fn write<T>(&self, change: impl FnOnce(&mut Changes) -> T) -> T {
         change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -122,6 +129,11 @@ impl Recent {
         self.write(|inner| {
             let at = u32::try_from(inner.events.len()).expect("a flush is due long before this many");
             inner.weight += event.weight() + OVERHEAD;
+            inner.keys += match (event.deleted, event.version) {
+                (true, _) => -1,
+                (false, 1) => 1,
+                (false, _) => 0,
+            };
             let older = match inner.newest.get_mut(&event.key) {
                 Some(newest) => Some(std::mem::replace(newest, at)),
                 None => {

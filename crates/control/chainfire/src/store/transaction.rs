@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;
 use super::span::Span;
+use super::tally::{Done, Tally};
 use super::view::{Found, View};
 use super::{Store, recent::Recent};
 
@@ -52,7 +53,13 @@ impl Batch<'_> {
     /// Begins a transaction. It takes a revision only if it changes something.
     pub fn transaction(&mut self) -> Transaction<'_> {
         let main = self.state.revision + 1;
-        Transaction { view: &self.view, revision: &mut self.state.revision, next: Revision::first_of(main) }
+        Transaction {
+            view: &self.view,
+            revision: &mut self.state.revision,
+            next: Revision::first_of(main),
+            tally: &self.store.tally,
+            done: Done::default(),
+        }
     }
 
     /// Forbids reads below a revision and lets the housekeeping forget what nobody can read.
@@ -110,6 +117,8 @@ pub struct Transaction<'a> {
     view: &'a View,
     revision: &'a mut i64,
     next: Revision,
+    tally: &'a Tally,
+    done: Done,
 }
 
 impl Transaction<'_> {
@@ -137,6 +146,8 @@ impl Transaction<'_> {
     /// Puts a value. `before` is the key's state, as [`Self::get`] gave it.
     pub(crate) fn put(&mut self, key: Bytes, value: Bytes, lease: i64, before: Option<&Found>) {
         let revision = self.take_revision();
+        self.done.puts += 1;
+        self.done.put_bytes += (key.len() + value.len()) as u64;
         let before = before.map(|found| found.pointer);
         let was = before.map_or(0, |pointer| pointer.lease);
         if was != lease {
@@ -160,6 +171,7 @@ impl Transaction<'_> {
     /// Deletes every key of a span. Gives what was there, in order.
     pub(crate) fn delete(&mut self, span: &Span) -> Result<Vec<Found>, StoreError> {
         let mut gone = Vec::new();
+        self.done.deletions += 1;
         if let Some(key) = span.single() {
             gone.extend(self.get(key)?);
         } else {
@@ -197,6 +209,7 @@ impl Transaction<'_> {
 
     /// Ends it: readers may see it. Gives the store's revision.
     pub fn commit(self) -> i64 {
+        self.tally.add(self.done);
         if self.next.sub > 0 {
             *self.revision = self.next.main;
             self.view.active.publish(self.next.main);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use redb::ReadableTableMetadata;
 
 use super::base::{Base, State};
 use super::error::StoreError;
@@ -70,6 +71,12 @@ impl View {
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Recent> {
         let sealed = self.sealed.iter().rev().map(|layer| layer.changes.as_ref());
         std::iter::once(self.active.as_ref()).chain(sealed)
+    }
+
+    /// How many keys there are. Nothing is walked over.
+    pub(crate) fn keys(&self) -> Result<i64, StoreError> {
+        let stored = i64::try_from(self.base.current.len()?).unwrap_or(i64::MAX);
+        Ok(self.layers().fold(stored, |keys, layer| keys.saturating_add(layer.keys())))
     }
 
     /// Whether the memory has no say at this revision, because the disk has later ones.

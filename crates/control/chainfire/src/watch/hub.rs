@@ -5,13 +5,14 @@
 //! without room gets a note instead, and catches up from history when its client has read.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use kit::Context;
 use tokio::sync::watch;
 
 use super::inbox::{Inbox, Item, Marked};
 use super::index::{Index, Wish};
+use super::survey::{Standing, Survey};
 use crate::store::{Budget, Event, Store, StoreError};
 
 /// History taken at once.
@@ -22,6 +23,8 @@ const SLICE: Budget = Budget { events: 1024, bytes: 1 << 20 };
 pub struct Hub {
     state: Mutex<State>,
     dispatched: watch::Sender<i64>,
+    /// Every stream, for those who ask how far it is.
+    streams: Mutex<Vec<Weak<Standing>>>,
 }
 
 #[derive(Debug)]
@@ -47,11 +50,32 @@ impl Hub {
         let head = view.head();
         store.set_dispatched(head);
         let state = State { next: head + 1, era: view.era, serial: 0, index: Index::default() };
-        Arc::new(Self { state: Mutex::new(state), dispatched: watch::Sender::new(head) })
+        let (state, dispatched) = (Mutex::new(state), watch::Sender::new(head));
+        Arc::new(Self { state, dispatched, streams: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a stream to those that are surveyed, and forgets those that have ended.
+    pub(super) fn enrol(&self, standing: &Arc<Standing>) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        // Now and then, so that many streams do not cost more than they are.
+        if streams.len() == streams.capacity() {
+            streams.retain(|stream| stream.strong_count() > 0);
+        }
+        streams.push(Arc::downgrade(standing));
+    }
+
+    /// How far the watchers are behind `head`, and up to `most` of those who are furthest.
+    pub(crate) fn survey(&self, head: i64, most: usize) -> Survey {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut survey = Survey::default();
+        for standing in streams.iter().filter_map(Weak::upgrade) {
+            survey.add(&standing, head, most);
+        }
+        survey
     }
 
     /// A number that no other watcher has.

@@ -94,6 +94,21 @@ impl Inbox {
         Some(item)
     }
 
+    /// Visits what waits, in order: for whom, of which transaction, and how many changes.
+    pub(super) fn look(&self, mut visit: impl FnMut(u64, i64, usize)) {
+        for item in &self.queue().items {
+            match item {
+                Item::Events { watcher, events } => {
+                    if let Some(first) = events.first() {
+                        visit(*watcher, first.revision.main, events.len());
+                    }
+                }
+                Item::Behind { watcher, from } => visit(*watcher, *from, 0),
+                Item::Mark { .. } => {}
+            }
+        }
+    }
+
     /// Bytes of events that wait.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {

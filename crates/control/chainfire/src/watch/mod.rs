@@ -13,6 +13,7 @@ mod hub;
 mod inbox;
 mod index;
 mod session;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -20,3 +21,4 @@ pub use hub::Hub;
 pub(crate) use hub::run;
 pub use session::SessionLimits;
 pub(crate) use session::{Content, NewWatcher, Notice, Options, Session};
+pub(crate) use survey::{LAGS, Lag};

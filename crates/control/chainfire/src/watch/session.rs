@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::hub::{Hub, Member};
 use super::inbox::{Inbox, Item, Marked};
 use super::index::{Index, Wish};
+use super::survey::Standing;
 use crate::store::{Budget, Event, Span, Store, StoreError};
 
 /// History read at once for those who are behind.
@@ -91,6 +92,7 @@ pub(crate) struct Session {
     hub: Arc<Hub>,
     store: Arc<Store>,
     inbox: Arc<Inbox>,
+    standing: Arc<Standing>,
     limits: SessionLimits,
     watchers: BTreeMap<u64, Watcher>,
     ids: BTreeMap<i64, u64>,
@@ -105,10 +107,19 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, store: Arc<Store>, limits: SessionLimits) -> Self {
+        Self::of(String::new(), hub, store, limits)
+    }
+
+    /// A client's.
+    pub(crate) fn of(who: String, hub: Arc<Hub>, store: Arc<Store>, limits: SessionLimits) -> Self {
+        let inbox = Inbox::new(limits.buffered_bytes);
+        let standing = Standing::new(who, inbox.clone());
+        hub.enrol(&standing);
         Self {
             hub,
             store,
-            inbox: Inbox::new(limits.buffered_bytes),
+            inbox,
+            standing,
             limits,
             watchers: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -148,6 +159,7 @@ impl Session {
         }
         let wish = Wish { span: new.span, puts: new.puts, deletions: new.deletions, from };
         self.ids.insert(id, serial);
+        self.standing.came(serial, id, wish.span.clone());
         self.watchers.insert(serial, Watcher { id, options: new.options, wish, member: None, quiet: true });
         self.tell(id, head, Content::Created);
         // What is compacted may still be there, but a client must not come to rely on it.
@@ -199,6 +211,7 @@ impl Session {
     fn fall_behind(&mut self, serial: u64) {
         if let Some(watcher) = self.watchers.get_mut(&serial) {
             watcher.member = None;
+            self.standing.behind(serial, Some(watcher.wish.from));
             self.behind.insert(serial);
             self.behind_by_key.insert(&watcher.wish.span, serial, ());
         }
@@ -211,6 +224,7 @@ impl Session {
     }
 
     fn forget_behind(&mut self, serial: u64) {
+        self.standing.behind(serial, None);
         if let Some(watcher) = self.watchers.get(&serial) {
             self.behind_by_key.remove(&watcher.wish.span, serial);
         }
@@ -227,6 +241,7 @@ impl Session {
 
     fn remove(&mut self, serial: u64) {
         self.forget_behind(serial);
+        self.standing.went(serial);
         if let Some(watcher) = self.watchers.remove(&serial) {
             self.ids.remove(&watcher.id);
             if let Some(member) = watcher.member {
@@ -352,6 +367,7 @@ impl Session {
         for serial in self.behind.clone() {
             let Some(watcher) = self.watchers.get_mut(&serial) else { continue };
             watcher.wish.from = watcher.wish.from.max(reached + 1);
+            self.standing.behind(serial, Some(watcher.wish.from));
             if reached >= view.head() {
                 self.catch_step(serial);
             }

@@ -403,6 +403,39 @@ fn a_stream_that_is_not_read_costs_its_buffer_and_no_more() {
 }
 
 #[test]
+fn watchers_that_lag_are_counted_and_the_worst_are_named() {
+    let mut world = World::new(4096);
+    watch_all(&mut world, 0);
+    let quiet = Span::new("nothing".into(), Bytes::new());
+    let (options, start) = (Options::default(), 0);
+    let new = NewWatcher { span: quiet, start, id: 9, puts: true, deletions: true, options };
+    world.sessions[1].create(new);
+    for _ in 0..200 {
+        world.step(Step::Put(0));
+        world.step(Step::Dispatch);
+    }
+    let head = world.store.view().head();
+    let survey = |world: &World| world.hub.survey(head, 1);
+    let seen = survey(&world);
+    assert_eq!((seen.streams, seen.watchers), (STREAMS as u64, 2));
+    assert!(seen.pending > 0, "what fits into the buffer waits there");
+    assert_eq!(seen.lagging[..4], [1, 1, 1, 0], "more than 0, 10 and 100 revisions; not more than 1000");
+    assert_eq!((seen.worst.len(), seen.worst[0].lag, seen.worst[0].id), (1, 200, 0));
+    // While the stream reads on, it lags less; at the end not at all.
+    let mut last = 200;
+    while survey(&world).lagging[0] > 0 {
+        world.step(Step::Take(0, 1));
+        let lag = survey(&world).worst.first().map_or(0, |worst| worst.lag);
+        assert!(lag <= last, "{lag} after {last}");
+        last = lag;
+    }
+    let seen = survey(&world);
+    assert_eq!((seen.watchers, seen.behind, seen.pending, seen.worst.len()), (2, 0, 0, 0));
+    world.sessions.clear();
+    assert_eq!(survey(&world).watchers, 0, "who is gone is not counted");
+}
+
+#[test]
 fn refusals_are_etcds() {
     let mut world = World::new(1 << 20);
     let refused = |world: &mut World, span: Span, start: i64, id: i64| {

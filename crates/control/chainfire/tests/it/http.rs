@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::world::{SOON, World};
 
-async fn talk(world: &World, request: &[u8]) -> String {
+pub(crate) async fn talk(world: &World, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(world.address()).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
@@ -15,7 +15,7 @@ async fn talk(world: &World, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn get(world: &World, path: &str) -> String {
+pub(crate) async fn get(world: &World, path: &str) -> String {
     talk(world, format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await
 }
 
@@ -29,6 +29,62 @@ async fn health_and_version_are_as_etcds() {
     }
     let version = get(&world, "/version").await;
     assert!(version.ends_with("{\"etcdserver\":\"3.5.16\",\"etcdcluster\":\"3.5.0\"}"), "{version}");
+}
+
+#[tokio::test]
+async fn health_names_its_reason_and_excludes_what_it_is_told_to() {
+    let world = World::new().await;
+    let excluded = get(&world, "/health?exclude=NOSPACE&exclude=").await;
+    assert!(excluded.ends_with("{\"health\":\"true\",\"reason\":\"\"}"), "{excluded}");
+    // Another member that will never come: there is no quorum any more, and the wait for it is in vain.
+    world.client().await.member_add(["http://127.0.0.1:2"], None).await.unwrap_err();
+    crate::world::eventually("the quorum is lost", async || {
+        let health = get(&world, "/health").await;
+        let reasons = ["RAFT NO LEADER", "RANGE ERROR:etcdserver: "];
+        let told = |reason: &&str| health.contains(&format!("{{\"health\":\"false\",\"reason\":\"{reason}"));
+        health.starts_with("HTTP/1.1 503 ")
+            && reasons.iter().any(|reason| told(reason))
+            && health.ends_with("\"}\n")
+    })
+    .await;
+    let own = get(&world, "/health?serializable=true").await;
+    assert!(own.starts_with("HTTP/1.1 200 "), "{own}");
+    assert!(get(&world, "/livez").await.starts_with("HTTP/1.1 200 "));
+    let ready = get(&world, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    let failed = "[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: ";
+    assert!(ready.contains(failed) && ready.ends_with("\n[+]non_learner ok\n\n"), "{ready}");
+    let rest = get(&world, "/readyz?exclude=linearizable_read").await;
+    assert!(rest.ends_with("\r\n\r\nok\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn livez_and_readyz_are_as_etcds() {
+    let world = World::new().await;
+    let all = "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\n";
+    for (path, body) in [
+        ("/livez", "ok\n"),
+        ("/readyz", "ok\n"),
+        ("/livez?verbose", "[+]serializable_read ok\nok\n"),
+        ("/readyz?verbose=1", &format!("{all}ok\n")),
+        ("/readyz/data_corruption?verbose", "[+]data_corruption ok\nok\n"),
+        ("/readyz/linearizable_read", "ok\n"),
+    ] {
+        let answer = get(&world, path).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(&format!("\r\n\r\n{body}")),
+            "{answer}"
+        );
+        assert!(answer.contains("content-type: text/plain; charset=utf-8\r\n"), "{answer}");
+    }
+    assert!(get(&world, "/livez/non_learner").await.starts_with("HTTP/1.1 404 "));
+    for path in ["/health", "/livez", "/readyz", "/version", "/metrics"] {
+        let post =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let answer = talk(&world, post.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET\r\n"), "{answer}");
+        assert!(answer.ends_with("Method Not Allowed\n"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -5,11 +5,18 @@
 
 mod auth;
 mod cluster;
+mod election;
+mod figures;
 mod hostile;
 mod http;
 mod kv;
+mod learner;
 mod lease;
+mod lock;
 mod maintenance;
+mod process;
+mod range_stream;
+mod raw;
 mod tls;
 mod watch;
 mod world;

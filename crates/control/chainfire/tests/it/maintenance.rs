@@ -1,10 +1,13 @@
 //! Status, snapshots, and what the next version brings.
 
+use chainfire::proto::etcdserverpb::{DowngradeRequest, DowngradeResponse};
 use chainfire::store::{Store, StoreOptions};
 use etcd_client::{AlarmAction, AlarmType};
+use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::Code;
 
+use crate::raw::{call, channel_to, method};
 use crate::world::{World, refusal};
 
 #[tokio::test]
@@ -55,11 +58,38 @@ async fn there_are_no_alarms_and_what_is_missing_says_so() {
     for missing in [
         refusal(client.defragment().await).0,
         refusal(client.hash_kv(0).await).0,
-        refusal(client.lock("name", None).await).0,
-        refusal(client.leader("name").await).0,
         refusal(client.alarm(AlarmAction::Activate, AlarmType::Nospace, None).await).0,
     ] {
         assert_eq!(missing, Code::Unimplemented);
+    }
+}
+
+#[tokio::test]
+async fn a_downgrade_is_answered_as_etcd_answers_but_never_begun() {
+    let world = World::new().await;
+    let channel = channel_to(&world).await;
+    let ask = async |action, version: &str| {
+        let request = DowngradeRequest { action, version: version.into() }.encode_to_vec();
+        let answer = call(&channel, &method("Downgrade"), request).await;
+        answer.map(|answer| DowngradeResponse::decode(answer.unwrap()).unwrap().version)
+    };
+    let (validate, enable, cancel) = (0, 1, 2);
+    for version in ["3.4", "3.4.0", "3.4.27"] {
+        assert_eq!(ask(validate, version).await.unwrap(), "3.5.0", "{version}");
+    }
+    for (action, version, code, text) in [
+        (validate, "3.5.0", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+        (validate, "3.3", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+        (validate, "2.4", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+        (validate, "three", Code::InvalidArgument, "etcdserver: wrong downgrade target version format"),
+        (enable, "", Code::InvalidArgument, "etcdserver: wrong downgrade target version format"),
+        (enable, "3.3", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+        (enable, "3.4", Code::Unavailable, "etcdserver: not capable"),
+        (cancel, "", Code::FailedPrecondition, "etcdserver: no inflight downgrade job"),
+        (9, "3.4", Code::Unknown, "etcdserver: unknown method"),
+    ] {
+        let status = ask(action, version).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (code, text), "{action} {version}");
     }
 }
 

@@ -8,7 +8,7 @@ use chainfire::config::{
     AuthConfig, ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig,
 };
 use chainfire::{Config, Node, Observers};
-use etcd_client::Client;
+use etcd_client::{Client, MemberAddOptions};
 use kit::Context;
 use kit::admin::AdminConfig;
 use kit::health::Health;
@@ -16,7 +16,8 @@ use kit::server::ServerMetrics;
 use kit::telemetry::Metrics;
 use kit::tls::{AllowList, Identity};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long anything may take.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -50,7 +51,46 @@ impl World {
         Self::start(dir, config).await
     }
 
+    /// A member that others can reach.
+    pub(crate) async fn reachable() -> Self {
+        Self::with(|config| {
+            be_at(config, free_port());
+            config.initial_members[0].peer = config.peer.advertise.clone();
+        })
+        .await
+    }
+
+    /// Another member, without a vote, which has caught up.
+    pub(crate) async fn learner_of(first: &Self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(&dir);
+        be_at(&mut config, free_port());
+        (config.name, config.join) = ("two".into(), true);
+        config.initial_members = first.config.initial_members.clone();
+        let learner = Some(MemberAddOptions::new().with_is_learner());
+        let url = format!("http://{}", config.peer.advertise);
+        first.client().await.member_add([url], learner).await.unwrap();
+        let this = Self::open(dir, config).await;
+        eventually("the learner has caught up", async || {
+            let (own, leader) = (this.node.group().status(), first.node.group().status());
+            own.is_learner(own.id)
+                && own.leadership.leader == Some(leader.id)
+                && own.applied >= leader.applied
+        })
+        .await;
+        this
+    }
+
     async fn start(dir: TempDir, config: Config) -> Self {
+        let this = Self::open(dir, config).await;
+        let mut leadership = this.node.group().leadership();
+        if leadership.wait_for(|l| l.is_leader).await.is_err() {
+            panic!("the member ended: {}", this.context.0.tasks().wait(SOON).await.0);
+        }
+        this
+    }
+
+    async fn open(dir: TempDir, config: Config) -> Self {
         let context = Context::real();
         let metrics = Metrics::new();
         let observers = Observers {
@@ -60,10 +100,6 @@ impl World {
         };
         let identity = config.tls.as_ref().map(|tls| Identity::load(&context, tls).unwrap());
         let node = chainfire::build(&context, &config, identity, observers).await.unwrap();
-        let mut leadership = node.group().leadership();
-        if leadership.wait_for(|l| l.is_leader).await.is_err() {
-            panic!("the member ended: {}", context.tasks().wait(SOON).await.0);
-        }
         Self { node, metrics, config, context: Life(context), dir }
     }
 
@@ -109,6 +145,17 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
+/// A port that was free a moment ago: peers must know it before it is opened.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn be_at(config: &mut Config, port: u16) {
+    config.peer.listen = ([127, 0, 0, 1], port).into();
+    config.peer.advertise = config.peer.listen.to_string();
+}
+
 fn config(dir: &TempDir) -> Config {
     let nobody = AllowList::default();
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
@@ -146,6 +193,23 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
     while !holds().await {
         assert!(Instant::now() < deadline, "in vain: {what}");
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Something that goes on beside the test; it ends with what this gives.
+pub(crate) struct Beside<T>(JoinSet<T>);
+
+impl<T: Send + 'static> Beside<T> {
+    pub(crate) fn new(task: impl Future<Output = T> + Send + 'static) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(task);
+        Self(tasks)
+    }
+
+    /// What came of it.
+    pub(crate) async fn outcome(mut self, what: &str) -> T {
+        let ended = timeout(SOON, self.0.join_next()).await;
+        ended.unwrap_or_else(|_| panic!("in vain: {what}")).unwrap().unwrap()
     }
 }
 
