@@ -33,6 +33,16 @@ fn caught(bug: &'static str, by: &[&str]) {
 const LOST: &[&str] = &["no order explains", "did not agree"];
 
 #[test]
+fn a_skipped_sync_is_caught() {
+    caught("skip the sync of the log", LOST);
+}
+
+#[test]
+fn an_entry_applied_too_early_is_caught() {
+    caught("apply before a majority has it", LOST);
+}
+
+#[test]
 fn a_conflict_that_is_not_cut_is_caught() {
     caught("keep what conflicts with the leader's log", LOST);
 }
