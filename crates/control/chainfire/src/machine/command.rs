@@ -51,6 +51,12 @@ pub(super) fn decode(index: u64, payload: Bytes) -> io::Result<(Credentials, Ope
     }
 }
 
+/// Whether a command puts one key.
+pub(super) fn is_put(payload: &Bytes) -> bool {
+    let command = Command::decode(payload.clone());
+    matches!(command.map(|command| command.operation), Ok(Some(Operation::Put(_))))
+}
+
 /// A reply: what was done, or why nothing was.
 pub(super) fn encode_reply(outcome: Result<Outcome, Failure>) -> io::Result<Bytes> {
     let outcome = match outcome {

@@ -100,6 +100,11 @@ fn compact(batch: &mut Batch<'_>, request: CompactionRequest) -> Result<Compacti
 }
 
 impl StateMachine for Machine {
+    /// A put touches one key; everything else may read or change any number of them.
+    fn is_quick(&self, commands: &[Command]) -> bool {
+        commands.iter().all(|command| command::is_put(&command.payload))
+    }
+
     fn position(&self) -> io::Result<Option<Bytes>> {
         Ok(self.store.position())
     }

@@ -28,6 +28,13 @@ struct Record {
     format: u32,
     cluster: String,
     member: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    removed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A directory whose member cannot be told.
@@ -46,6 +53,16 @@ pub enum IdentityError {
     #[error("{path} is damaged or of a later version; restore it, or remove the member and add it anew")]
     Damaged {
         /// Which file.
+        path: PathBuf,
+    },
+    /// The member was removed from the cluster. Its id is never used again, so its data is of no use.
+    #[error(
+        "member {member:x} was removed from the cluster, and {path} belongs to it: a removed member does not come back. To use this machine again, remove the data directory, add a new member (etcdctl member add), and start it with join = true"
+    )]
+    Removed {
+        /// Who was removed.
+        member: u64,
+        /// The file that says so.
         path: PathBuf,
     },
     /// The directory belongs to another cluster.
@@ -93,25 +110,43 @@ impl Identity {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(IdentityError::Io { path, source }),
         };
-        let Some(identity) = Self::parse(&text) else { return Err(IdentityError::Damaged { path }) };
+        let Some((identity, removed)) = Self::parse(&text) else {
+            return Err(IdentityError::Damaged { path });
+        };
         if identity.cluster != cluster {
             let found = identity.cluster;
             return Err(IdentityError::OtherCluster { path, found, expected: cluster });
         }
+        if removed {
+            return Err(IdentityError::Removed { member: identity.member, path });
+        }
         Ok(Some(identity))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Whose the directory is, and whether that member was removed.
+    fn parse(text: &str) -> Option<(Self, bool)> {
         let record: Record = toml::from_str(text).ok().filter(|record: &Record| record.format == FORMAT)?;
         let id = |text: &str| u64::from_str_radix(text, 16).ok().filter(|id| *id != 0);
-        Some(Self { cluster: id(&record.cluster)?, member: id(&record.member)? })
+        Some((Self { cluster: id(&record.cluster)?, member: id(&record.member)? }, record.removed))
     }
 
     /// Writes it down before anything else is.
     pub(crate) fn write(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
+        self.record(context, dir, false)
+    }
+
+    /// Marks the directory: its member was removed. Says what whoever starts it again will be told.
+    pub(crate) fn retire(self, context: &Context, dir: &Path) -> IdentityError {
+        match self.record(context, dir, true) {
+            Ok(()) => IdentityError::Removed { member: self.member, path: dir.join(FILE) },
+            Err(e) => e,
+        }
+    }
+
+    fn record(self, context: &Context, dir: &Path, removed: bool) -> Result<(), IdentityError> {
         let path = dir.join(FILE);
         let hex = |id: u64| format!("{id:016x}");
-        let record = Record { format: FORMAT, cluster: hex(self.cluster), member: hex(self.member) };
+        let record = Record { format: FORMAT, cluster: hex(self.cluster), member: hex(self.member), removed };
         let text = toml::to_string(&record).map_err(io::Error::other);
         let written = text.and_then(|text| context.write_file_atomically(&path, text.as_bytes()));
         written.map_err(|source| IdentityError::Io { path, source })
@@ -144,6 +179,21 @@ mod tests {
         assert!(matches!(
             Identity::read(&Context::real(), dir.path(), 7),
             Err(IdentityError::Damaged { .. })
+        ));
+    }
+
+    #[test]
+    fn the_directory_of_a_removed_member_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity { cluster: 7, member: 0xfeed };
+        identity.write(&Context::real(), dir.path()).unwrap();
+        let told = identity.retire(&Context::real(), dir.path()).to_string();
+        assert!(told.starts_with("member feed was removed from the cluster"), "{told}");
+        let refused = Identity::read(&Context::real(), dir.path(), 7).unwrap_err();
+        assert_eq!(refused.to_string(), told);
+        assert!(matches!(
+            Identity::read(&Context::real(), dir.path(), 8),
+            Err(IdentityError::OtherCluster { .. })
         ));
     }
 

@@ -6,10 +6,10 @@ mod identity;
 mod joining;
 mod metrics;
 mod pages;
+mod standing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,6 +155,7 @@ pub async fn run(process: Process, config: Config) -> Result<(), Failure> {
     let pages = pages(late.clone());
     admin.start_with(context, &config.admin, identity.as_ref(), pages).await.map_err(Failure::failed)?;
     let node = build(context, &config, identity, observers).await?;
+    process.before_stop(standing::hand_over(node.group.clone()));
     // Set once, here.
     let _ = late.set(node);
     Ok(())
@@ -168,16 +169,27 @@ pub async fn build(
     observers: Observers,
 ) -> Result<Node, StartError> {
     let cluster = cluster_id(&config.cluster_token);
+    // First of all: a removed member touches nothing and talks to nobody.
+    let known = Identity::read(context, &config.data_dir, cluster)?;
     let connector = identity.as_ref().map(|identity| identity.client(config.peer.allow.clone()));
     let store = open_store(context, config).await?;
     let host = Host::open(context, host_config(config, cluster, connector)).await?;
     // Peers are let in before the group is open: with all members starting, each waits for the others.
     serve_peers(context, config, identity.as_ref(), &host, &observers).await?;
-    let member = who_am_i(context, config, cluster, &host).await?;
+    let own = match known {
+        Some(known) => known,
+        None => who_am_i(context, config, cluster, &host).await?,
+    };
+    let member = own.member;
     let lessor = Arc::new(Lessor::default());
     let authority = Authority::open(&store.view(), context.clock().unix(), config.auth.token_ttl)?;
     let machine = Machine::new(store.clone(), lessor.clone(), authority.clone());
     let group = host.open_group(group_config(config, member), machine).await?;
+    if known.is_some() {
+        standing::check(context, config, own, &group).await?;
+    }
+    let leave = standing::leave_when_removed(context.clone(), config.clone(), own, group.clone());
+    context.tasks().spawn(leave);
     tracing::info!(
         name = config.name,
         cluster = format_args!("{cluster:x}"),
@@ -215,18 +227,21 @@ fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) ->
     HostConfig { cluster, dir: config.data_dir.join("raft"), wal, tls, client }
 }
 
-async fn who_am_i(context: &Context, config: &Config, cluster: u64, host: &Host) -> Result<u64, StartError> {
-    let dir: &Path = &config.data_dir;
-    if let Some(identity) = Identity::read(context, dir, cluster)? {
-        return Ok(identity.member);
-    }
+/// Who this member is, at its first start.
+async fn who_am_i(
+    context: &Context,
+    config: &Config,
+    cluster: u64,
+    host: &Host,
+) -> Result<Identity, StartError> {
     let member = if config.join {
         joining::find_self(context, config, host).await
     } else {
         founder_id(&config.cluster_token, config.as_founder().ok_or(StartError::NotAFounder)?)
     };
-    Identity { cluster, member }.write(context, dir)?;
-    Ok(member)
+    let identity = Identity { cluster, member };
+    identity.write(context, &config.data_dir)?;
+    Ok(identity)
 }
 
 fn group_config(config: &Config, id: u64) -> GroupConfig {

@@ -21,7 +21,7 @@ use tonic::{Code, Status};
 
 use crate::history::{Answer, Call};
 use crate::watcher;
-use crate::world::{CLIENT, PEER, World};
+use crate::world::{CLIENT, Machine, PEER, World, elapsed};
 
 const WORKERS: usize = 4;
 const LEASERS: usize = 2;
@@ -100,9 +100,46 @@ impl Client {
     async fn work(self) {
         while !self.is_over() {
             self.pause(self.world.profile.pause).await;
+            if self.world.profile.flawless {
+                self.ask_twice().await;
+                continue;
+            }
             let (name, channel) = self.any_machine();
             self.ask(&name, channel, self.draw()).await;
         }
+    }
+
+    /// Asks a voter, and if that fails another one: what a client with a list of members does.
+    async fn ask_twice(&self) {
+        let Some(first) = self.any_voter("") else { return };
+        let why = match self.ask(&first, self.channels[&first].clone(), self.draw()).await {
+            Answer::Unknown(why) => why,
+            Answer::Refused(why) if why.starts_with("Unavailable") => why,
+            _ => return,
+        };
+        let Some(second) = self.any_voter(&first) else { return };
+        // Another value, so that each shows whose it is.
+        let answer = self.ask(&second, self.channels[&second].clone(), self.draw()).await;
+        self.world.second_tries.fetch_add(1, Ordering::Relaxed);
+        let also = match answer {
+            Answer::Unknown(also) => Some(also),
+            Answer::Refused(also) => Some(also).filter(|also| also.starts_with("Unavailable")),
+            _ => None,
+        };
+        if let Some(also) = also {
+            let failure = format!("{:?}: {first}: {why}; then {second}: {also}", elapsed());
+            self.world.failures.lock().unwrap().push(failure);
+        }
+    }
+
+    fn any_voter(&self, but: &str) -> Option<String> {
+        let votes = |machine: &Machine| {
+            let node = machine.live.lock().unwrap().clone();
+            node.is_some_and(|node| node.group().status().voters.contains(&node.group().id()))
+        };
+        let machines = self.world.machines.iter().filter(|(name, machine)| *name != but && votes(machine));
+        let names: Vec<&String> = machines.map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| names[self.below(names.len())].clone())
     }
 
     fn draw(&self) -> Call {

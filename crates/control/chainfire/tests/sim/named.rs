@@ -40,6 +40,27 @@ fn hasty() -> Profile {
     Profile { pause: Duration::from_millis(30), ..still() }
 }
 
+/// Members are added, promoted and removed, the leader among them, and leadership moves, all under load and
+/// without a fault: no request fails, if its client may ask a second member.
+#[test]
+fn planned_changes_fail_no_request() {
+    let _one = alone();
+    for seed in 1..=number("SIM_SEEDS", 6) {
+        let profile = Profile {
+            flawless: true,
+            faults: |_| false,
+            changes: Some(Duration::from_millis(250)),
+            trouble: Duration::from_secs(10),
+            pause: Duration::from_millis(20),
+            ..Profile::default()
+        };
+        let outcome = simulate(seed, &profile);
+        println!("seed {seed}: {} operations, {} second tries", outcome.operations, outcome.second_tries);
+        assert_eq!(outcome.failure, None, "seed {seed}");
+        assert!(outcome.second_tries * 20 < outcome.operations, "seed {seed}: a planned change is no outage");
+    }
+}
+
 /// etcd #13766: after a crash under high load a member's data differed from the others'.
 #[test]
 fn etcd_13766_crash_under_load() {

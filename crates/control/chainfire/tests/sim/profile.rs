@@ -28,6 +28,8 @@ pub(crate) struct Profile {
     /// Changes of members and transfers: the pause between two, if there are any.
     pub(crate) changes: Option<Duration>,
     pub(crate) entries_kept: u64,
+    /// Nothing may fail: there are no faults, and a client may ask another member once.
+    pub(crate) flawless: bool,
     /// A known bug to put in.
     pub(crate) bug: Option<&'static str>,
 }
@@ -49,6 +51,7 @@ impl Default for Profile {
             future: 10,
             changes: Some(Duration::from_millis(900)),
             entries_kept: 10,
+            flawless: false,
             bug: None,
         }
     }

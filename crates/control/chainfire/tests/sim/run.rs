@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a run showed.
 pub(crate) struct Outcome {
     pub(crate) operations: u64,
+    /// Requests that needed a second member.
+    pub(crate) second_tries: u64,
     pub(crate) trace: String,
     pub(crate) failure: Option<String>,
 }
@@ -37,7 +39,8 @@ pub(crate) fn simulate(seed: u64, profile: &Profile) -> Outcome {
     let trace = trace(&world);
     // Before the simulation ends: what its hosts still hold must not outlive it.
     world.machines.values().for_each(|machine| drop(machine.live.lock().unwrap().take()));
-    Outcome { operations, trace, failure }
+    let second_tries = world.second_tries.load(Ordering::Relaxed);
+    Outcome { operations, second_tries, trace, failure }
 }
 
 fn drive(sim: &mut Sim<'_>, world: &World) -> Result<(), String> {
@@ -161,6 +164,10 @@ fn watchers_are_served(world: &World) -> bool {
 }
 
 fn question(world: &World) -> Result<(), String> {
+    let failures = world.failures.lock().unwrap();
+    if !failures.is_empty() {
+        return Err(format!("failed although nothing was broken:\n{}", failures.join("\n")));
+    }
     let witness = world.witness.lock().unwrap();
     let replay = Replay::new(&witness.events)?;
     let records = world.records.lock().unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chainfire::config::{ClientConfig, InitialMember, Limits, PeerConfig, RaftConfig, StoreConfig};
-use chainfire::{Config, Node, Observers};
+use chainfire::{Config, IdentityError, Node, Observers, StartError};
 use kit::Context;
 use kit::admin::AdminConfig;
 use kit::disk::Disk;
@@ -39,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) witness: Mutex<Witness>,
     /// The highest revision that a client was told of.
     pub(crate) known: AtomicU64,
+    /// What failed at two members, one after the other.
+    pub(crate) failures: Mutex<Vec<String>>,
+    /// Requests that a second member answered.
+    pub(crate) second_tries: AtomicU64,
     /// Clients shall stop.
     pub(crate) quiet: AtomicBool,
     /// The last look at every member was taken.
@@ -94,6 +98,8 @@ impl World {
             watching: Mutex::default(),
             witness: Mutex::default(),
             known: AtomicU64::new(1),
+            failures: Mutex::default(),
+            second_tries: AtomicU64::new(0),
             quiet: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             order: AtomicU64::new(0),
@@ -212,7 +218,14 @@ pub(crate) async fn run(world: World, name: String) -> Result<(), Box<dyn Error>
     };
     let cause = match live(&world, machine, &context).await {
         Ok(()) => context.tasks().wait(Duration::from_secs(1)).await.0,
-        Err(e) => Cause::Failed(e.to_string()),
+        Err(e) => {
+            let removed = matches!(
+                e.downcast_ref::<StartError>(),
+                Some(StartError::Identity(IdentityError::Removed { .. }))
+            );
+            machine.removed.fetch_or(removed, Ordering::Relaxed);
+            Cause::Failed(e.to_string())
+        }
     };
     tracing::warn!(name, %cause, "process ended");
     machine.live.lock().unwrap().take();
