@@ -1,7 +1,8 @@
 //! Clients that keep a store busy and write down what they see.
 //!
 //! Each client asks one replica, one call at a time, at a gentle pace: the load shall show faults, not
-//! measure speed. Registers are used for a while and then left alone, so that the search in one
+//! measure speed. When that replica fails it, it asks another, once, and stays there for a while. What two
+//! replicas failed, one after the other, is a failure that its user would have seen. Registers are used for a while and then left alone, so that the search in one
 //! register's history stays short.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use etcd_client::{Client, Compare, CompareOp, Error, GetOptions, PutOptions, Txn
 use kit::task::Tasks;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,11 +30,38 @@ const PACE: Duration = Duration::from_millis(15);
 /// After a call that failed at once.
 const PENALTY: Duration = Duration::from_millis(100);
 
+/// How long a client stays away from a replica that failed it.
+const AWAY: Duration = Duration::from_secs(3);
+
 /// Registers in use at a time.
 const REGISTERS: u32 = 8;
 
 /// Calls of one client before all move on to fresh registers.
 const CALLS_PER_GENERATION: u64 = 150;
+
+/// A call that two replicas failed, and what each said.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// When, in milliseconds since the load began.
+    pub at_ms: i64,
+    /// What was asked.
+    pub action: Action,
+    /// The replica that was asked first, and what came of it.
+    pub first: (String, String),
+    /// The one that was asked next.
+    pub second: (String, String),
+}
+
+/// What a load has to tell.
+#[derive(Debug)]
+pub struct Report {
+    /// Every call.
+    pub history: Vec<Call>,
+    /// Calls that one replica failed and another answered.
+    pub second_tries: u64,
+    /// Calls that two replicas failed.
+    pub failures: Vec<Failure>,
+}
 
 /// A running load.
 #[derive(Debug)]
@@ -49,6 +78,8 @@ struct Shared {
     next_value: AtomicU64,
     acknowledged: AtomicU64,
     history: Mutex<Vec<Call>>,
+    second_tries: AtomicU64,
+    failures: Mutex<Vec<Failure>>,
 }
 
 impl Load {
@@ -60,14 +91,19 @@ impl Load {
             next_value: AtomicU64::new(1),
             acknowledged: AtomicU64::new(0),
             history: Mutex::default(),
+            second_tries: AtomicU64::new(0),
+            failures: Mutex::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), Tasks::default());
-        for (id, node) in (0..clients).zip(nodes.iter().cycle()) {
+        for (id, home) in (0..clients).zip((0..nodes.len()).cycle()) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(id.into());
-            let connection = etcd.connect(&etcd.url(node)?, CALL).await?;
-            let client =
-                LoadClient { id, node: (*node).to_owned(), connection, shared: Arc::clone(&shared), rng };
+            let mut replicas = Vec::new();
+            for node in nodes {
+                replicas.push(((*node).to_owned(), etcd.connect(&etcd.url(node)?, CALL).await?));
+            }
+            let shared = Arc::clone(&shared);
+            let client = LoadClient { id, replicas, home, at: home, home_again: shared.began, shared, rng };
             tasks.spawn_draining(client.run(stop.clone()));
         }
         Ok(Self { shared, stop, tasks })
@@ -78,9 +114,9 @@ impl Load {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Ends the load, reads every register once more through each of these replicas, and answers the
-    /// whole history.
-    pub async fn finish(self, etcd: &Etcd, nodes: &[&str]) -> Result<Vec<Call>> {
+    /// Ends the load, reads every register once more through each of these replicas, and answers what was
+    /// seen.
+    pub async fn finish(self, etcd: &Etcd, nodes: &[&str]) -> Result<Report> {
         self.stop.cancel();
         self.tasks.stop();
         self.tasks.wait(CALL * 2).await;
@@ -92,7 +128,8 @@ impl Load {
             }
         }
         let history = std::mem::take(&mut *self.shared.lock());
-        Ok(history)
+        let failures = self.shared.failures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Report { history, second_tries: self.shared.second_tries.load(Ordering::Relaxed), failures })
     }
 }
 
@@ -119,8 +156,12 @@ async fn read(connection: &mut Client, shared: &Shared, client: u32, node: &str,
 
 struct LoadClient {
     id: u32,
-    node: String,
-    connection: Client,
+    /// Every replica by its node.
+    replicas: Vec<(String, Client)>,
+    /// The replica that this client prefers, and the one that it uses now.
+    home: usize,
+    at: usize,
+    home_again: Instant,
     shared: Arc<Shared>,
     rng: ChaCha8Rng,
 }
@@ -133,7 +174,7 @@ impl LoadClient {
             let generation = u32::try_from(done / CALLS_PER_GENERATION).unwrap_or(u32::MAX);
             let key = generation.saturating_mul(REGISTERS) + self.rng.random_range(0..REGISTERS);
             let action = self.choose(key, last_seen);
-            let known = self.call(key, action).await;
+            let known = self.call_twice(key, action).await;
             if let Some(held) = known {
                 last_seen = Some((key, held));
             }
@@ -148,8 +189,9 @@ impl LoadClient {
     }
 
     fn choose(&mut self, key: u32, last_seen: Option<(u32, Option<Value>)>) -> Action {
-        let fresh = || self.shared.next_value.fetch_add(1, Ordering::Relaxed);
-        match self.rng.random_range(0..10) {
+        let kind = self.rng.random_range(0..10);
+        let fresh = || self.fresh();
+        match kind {
             0..4 => Action::Read,
             4..8 => Action::Write(fresh()),
             // A swap that has a chance: of what this client saw last.
@@ -160,13 +202,56 @@ impl LoadClient {
         }
     }
 
-    /// Makes a call and writes it down. Answers what the register is known to hold after it.
-    async fn call(&mut self, key: u32, action: Action) -> Option<Option<Value>> {
+    fn fresh(&self) -> Value {
+        self.shared.next_value.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes a call, at another replica if the first one fails it.
+    async fn call_twice(&mut self, key: u32, action: Action) -> Option<Option<Value>> {
+        if Instant::now() >= self.home_again {
+            self.at = self.home;
+        }
+        let first = match self.call(key, action).await {
+            Ok(held) => return held,
+            Err(why) => (self.replicas[self.at].0.clone(), why),
+        };
+        self.at = (self.at + 1) % self.replicas.len();
+        self.home_again = Instant::now() + AWAY;
+        // With a value of its own: the first may yet take effect, and a value names its write.
+        let again = match action {
+            Action::Read => Action::Read,
+            Action::Write(_) => Action::Write(self.fresh()),
+            Action::Swap { expected, .. } => Action::Swap { expected, new: self.fresh() },
+        };
+        match self.call(key, again).await {
+            Ok(held) => {
+                self.shared.second_tries.fetch_add(1, Ordering::Relaxed);
+                held
+            }
+            Err(why) => {
+                let second = (self.replicas[self.at].0.clone(), why);
+                let failure = Failure { at_ms: self.shared.now() / 1_000_000, action, first, second };
+                tracing::warn!(?failure, "two replicas failed a call");
+                self.shared.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+                None
+            }
+        }
+    }
+
+    /// Makes a call and writes it down. Answers what the register is known to hold after it, or why the
+    /// replica failed it.
+    async fn call(&mut self, key: u32, action: Action) -> Result<Option<Option<Value>>, String> {
+        let (node, connection) = &mut self.replicas[self.at];
+        let node = node.clone();
         let asked = self.shared.now();
         let performed =
-            tokio::time::timeout(CALL, perform(&mut self.connection, self.shared.keys.name(key), action))
-                .await;
+            tokio::time::timeout(CALL, perform(connection, self.shared.keys.name(key), action)).await;
         let answered = self.shared.now();
+        let why = match &performed {
+            Ok(Ok(_)) => None,
+            Ok(Err(e)) => Some(e.to_string()),
+            Err(_) => Some(format!("no answer within {CALL:?}")),
+        };
         let (outcome, revision) = match performed {
             Ok(Ok(done)) => done,
             Ok(Err(e)) if is_refusal(&e) => (Outcome::Refused, None),
@@ -182,11 +267,10 @@ impl LoadClient {
         };
         // A read without an answer says nothing about the store.
         if action != Action::Read || matches!(outcome, Outcome::Held(_)) {
-            let node = self.node.clone();
             let call = Call { client: self.id, node, key, asked, answered, action, outcome, revision };
             self.shared.lock().push(call);
         }
-        held
+        why.map_or(Ok(held), Err)
     }
 }
 

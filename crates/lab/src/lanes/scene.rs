@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::client::Cluster;
 use crate::etcd::{Etcd, MemberView};
 use crate::history::check::{self, Summary};
-use crate::history::load::Load;
+use crate::history::load::{Load, Report};
 use crate::history::watch::Watcher;
 use crate::history::{Call, Keys};
 use crate::lane::{Lane, Seen, Waiting};
+use crate::node::unit::Phase;
 
 /// The service that all of this is about.
 pub(super) const CHAINFIRE: &str = "chainfire";
@@ -150,16 +151,61 @@ impl Scene {
         .await
     }
 
+    /// Waits until a replica that was removed has ended by itself, then starts it with the data it had:
+    /// it must refuse.
+    pub(super) async fn stays_away(&self, w: &Waiting<'_>, node: &str) -> Result<()> {
+        let host = self.cluster.node(node);
+        w.until(&format!("the removed replica on {node} to end by itself"), || async {
+            let status = host.service(CHAINFIRE).await.map_err(|e| format!("{e:#}"))?.status;
+            match (status.phase, status.last_exit) {
+                (Phase::Inactive, Some(exit)) if exit.code == Some(0) => Ok(()),
+                (phase, exit) => Err(format!("{phase:?}, last ended with {exit:?}")),
+            }
+        })
+        .await?;
+        // It is not ready, and that is what a manager says of such a start.
+        let started = host.start(CHAINFIRE).await;
+        w.until(&format!("{node} to refuse to start with status {EXIT_CONFIG}"), || async {
+            let report = host.service(CHAINFIRE).await.map_err(|e| format!("{e:#}"))?;
+            match report.status.last_exit {
+                Some(exit) if exit.code == Some(EXIT_CONFIG) => Ok(()),
+                exit => Err(format!("{:?}, last ended with {exit:?}, {started:?}", report.status.phase)),
+            }
+        })
+        .await?;
+        host.stop(CHAINFIRE).await
+    }
+
     /// Ends load and watch and judges what they saw.
     pub(super) async fn judge(self, lane: &mut Lane) -> Result<()> {
+        self.judge_with(lane, false).await
+    }
+
+    /// As [`Self::judge`]; besides, no call may have failed.
+    pub(super) async fn judge_flawless(self, lane: &mut Lane) -> Result<()> {
+        self.judge_with(lane, true).await
+    }
+
+    async fn judge_with(self, lane: &mut Lane, flawless: bool) -> Result<()> {
         let Self { etcd, load, watcher, .. } = self;
         let finish = async |w: &Waiting<'_>| {
             w.show("reading every register through every replica");
-            let history = load.finish(&etcd, &CANONICAL).await.context("the last reads")?;
-            Ok((format!("{} calls", history.len()), history))
+            let report = load.finish(&etcd, &CANONICAL).await.context("the last reads")?;
+            Ok((format!("{} calls", report.history.len()), report))
         };
-        let history = lane.check_value("last reads", Duration::from_secs(120), finish).await?;
+        let report = lane.check_value("last reads", Duration::from_secs(120), finish).await?;
+        let Report { history, second_tries, failures } = report;
         keep(lane, &history)?;
+        lane.evidence.artifact("failed-operations", &failures)?;
+        if flawless {
+            let none = async |_: &Waiting<'_>| match failures.first() {
+                None => {
+                    Ok(format!("0 of {} calls failed, {second_tries} at the second replica", history.len()))
+                }
+                Some(first) => bail!("{} calls failed at two replicas, the first: {first:?}", failures.len()),
+            };
+            lane.check("no linearizable operation fails", SOON, none).await?;
+        }
         let judged = async |_: &Waiting<'_>| {
             let calls = history.clone();
             let summary = tokio::task::spawn_blocking(move || check::calls(&calls)).await??;
@@ -199,6 +245,9 @@ impl Scene {
 
 /// EX_IOERR of sysexits.h: what a role ends with when its storage fails.
 const EXIT_STORAGE: i32 = 74;
+
+/// EX_CONFIG of sysexits.h: what a role ends with that no restart can help.
+const EXIT_CONFIG: i32 = 78;
 
 /// All but one.
 pub(super) fn others<'a>(nodes: &[&'a str], but: &str) -> Vec<&'a str> {
