@@ -13,7 +13,6 @@ pub mod budget;
 pub mod certs;
 pub mod client;
 pub mod etcd;
-pub mod history;
 pub mod init;
 pub mod lane;
 pub mod lanes;

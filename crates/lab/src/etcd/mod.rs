@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod ctl;
+pub mod uc;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use etcd_client::{Certificate, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
+use history::Endpoints;
 use serde::Serialize;
 
 use crate::certs::OperatorFiles;
@@ -17,9 +19,6 @@ use crate::lane::Seen;
 
 /// Of one call of a lane's own (the load has one of its own).
 const CALL: Duration = Duration::from_secs(5);
-
-/// Connections notice a dead peer within about this and half of it again.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// The way into every replica, with the operator's credentials.
 #[derive(Clone, Debug)]
@@ -92,30 +91,15 @@ impl Etcd {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The ways to some of the replicas.
+    pub fn ways(&self, nodes: &[&str]) -> Result<Endpoints> {
+        let urls = nodes.iter().map(|n| Ok(((*n).to_owned(), self.url(n)?))).collect::<Result<Vec<_>>>()?;
+        Ok(Endpoints::new(ConnectOptions::new().with_tls(self.tls.clone()), urls))
+    }
+
     /// A client of one replica. It connects when it is used.
     pub async fn client(&self, node: &str) -> Result<Client> {
-        self.connect(&self.url(node)?, CALL).await
-    }
-
-    /// A client of this URL whose calls end after `timeout`.
-    pub async fn connect(&self, url: &str, timeout: Duration) -> Result<Client> {
-        let options = ConnectOptions::new()
-            .with_tls(self.tls.clone())
-            .with_connect_timeout(timeout)
-            .with_timeout(timeout)
-            .with_keep_alive(KEEP_ALIVE, KEEP_ALIVE / 2)
-            .with_keep_alive_while_idle(true);
-        Ok(Client::connect([url], Some(options)).await?)
-    }
-
-    /// A client for watches: its streams may live long.
-    pub async fn streaming_client(&self, url: &str) -> Result<Client> {
-        let options = ConnectOptions::new()
-            .with_tls(self.tls.clone())
-            .with_connect_timeout(CALL)
-            .with_keep_alive(KEEP_ALIVE, KEEP_ALIVE / 2)
-            .with_keep_alive_while_idle(true);
-        Ok(Client::connect([url], Some(options)).await?)
+        Ok(self.ways(&[node])?.client(node, CALL).await?)
     }
 
     /// What one replica says of the cluster.

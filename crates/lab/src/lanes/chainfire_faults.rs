@@ -1,6 +1,7 @@
 //! `chainfire-faults`: what a replicated store must survive, one fault after the other, under a load
 //! whose history is judged at the end. Acknowledged is never lost, and every replica comes back.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -48,6 +49,66 @@ pub async fn run(lane: &mut Lane, cluster: &Cluster, rounds: u32) -> Result<()> 
     faults.full_disk().await?;
     let Faults { lane, scene, .. } = faults;
     scene.judge(lane).await
+}
+
+/// One of the faults that come again and again.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    blow: Blow,
+    /// Whether it hits whoever leads.
+    leader: bool,
+    /// Whom it hits otherwise.
+    pick: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Kill,
+    Pause,
+    Partition,
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.blow {
+            Blow::Kill => "kill -9",
+            Blow::Pause => "pause",
+            Blow::Partition => "partition",
+        })
+    }
+}
+
+impl Round {
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let blow = [Blow::Kill, Blow::Pause, Blow::Partition][rng.random_range(0..3)];
+        Self { blow, leader: rng.random_bool(0.5), pick: rng.random_range(0..CANONICAL.len()) }
+    }
+
+    /// Hits, waits until the others serve without the victim, and until all are one cluster again.
+    async fn happen(self, w: &Waiting<'_>, cluster: &Cluster, scene: &Scene) -> Result<String> {
+        let leader = scene.leader(w, &CANONICAL).await?;
+        let victim = if self.leader { leader.as_str() } else { CANONICAL[self.pick] };
+        let rest = others(&CANONICAL, victim);
+        match self.blow {
+            Blow::Kill => cluster.node(victim).kill(CHAINFIRE).await?,
+            Blow::Pause => cluster.node(victim).pause(CHAINFIRE).await?,
+            Blow::Partition => cluster.partition(&[victim], &rest).await?,
+        }
+        // A killed one is started again at once and may lead again.
+        if !matches!(self.blow, Blow::Kill) {
+            if victim == leader {
+                scene.leader_after(w, &rest, victim).await?;
+            }
+            scene.progress(w).await?;
+        }
+        match self.blow {
+            Blow::Kill => {}
+            Blow::Pause => cluster.node(victim).resume(CHAINFIRE).await?,
+            Blow::Partition => cluster.heal().await?,
+        }
+        let role = if victim == leader { "leader" } else { "follower" };
+        scene.recovered(w, &CANONICAL).await.map(|end| format!("{role} {victim}; {end}"))
+    }
 }
 
 impl Faults<'_> {
@@ -121,15 +182,9 @@ impl Faults<'_> {
         };
         self.lane.check("the leader is paused and goes on", FAULT, paused).await?;
         for round in 1..=rounds {
-            let (lottery, pick) = (self.rng.random_bool(0.5), self.rng.random_range(0..CANONICAL.len()));
-            let killed = async |w: &Waiting<'_>| {
-                let leader = scene.leader(w, &CANONICAL).await?;
-                let victim = if lottery { leader.as_str() } else { CANONICAL[pick] };
-                cluster.node(victim).kill(CHAINFIRE).await?;
-                let role = if victim == leader { "leader" } else { "follower" };
-                scene.recovered(w, &CANONICAL).await.map(|end| format!("{role} {victim}; {end}"))
-            };
-            self.lane.check(&format!("kill -9, round {round} of {rounds}"), FAULT, killed).await?;
+            let fault = Round::draw(&mut self.rng);
+            let check = async |w: &Waiting<'_>| fault.happen(w, cluster, scene).await;
+            self.lane.check(&format!("round {round} of {rounds}: {fault}"), FAULT, check).await?;
         }
         let all = async |w: &Waiting<'_>| {
             let nodes = CANONICAL.map(|n| cluster.node(n));

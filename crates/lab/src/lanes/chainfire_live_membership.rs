@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use etcd_client::MemberAddOptions;
 
-use super::scene::{CANONICAL, CHAINFIRE, Scene, others};
+use super::scene::{CANONICAL, CHAINFIRE, Scene, others, peer_address, wipe};
 use crate::client::Cluster;
 use crate::etcd::{Etcd, MemberEntry};
 use crate::lane::{Lane, Seen, Waiting};
-use crate::roles::{self, ChainfireSetup};
+use crate::roles::ChainfireSetup;
 
 /// Clients of the load.
 const CLIENTS: u32 = 9;
@@ -48,7 +48,7 @@ pub async fn run(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     proof.promote(&removed, &others(&ALL, &removed)).await?;
     proof.scale_in().await?;
     let Proof { lane, scene, .. } = proof;
-    scene.judge_flawless(lane).await
+    scene.judge_without_failures(lane).await
 }
 
 impl Proof<'_> {
@@ -197,14 +197,12 @@ impl Proof<'_> {
 /// Adds a replica on a node as learner, starts it, and waits until it has introduced itself.
 async fn join(w: &Waiting<'_>, cluster: &Cluster, scene: &Scene, node: &str, via: &[&str]) -> Result<String> {
     let leader = scene.leader(w, via).await?;
-    let status = cluster.status().await?;
-    let peer = |name: &str| -> Result<(String, String)> {
-        let node = status.nodes.get(name).with_context(|| format!("there is no node {name}"))?;
-        Ok((name.to_owned(), format!("{}:{}", node.address, roles::CHAINFIRE_PEER)))
-    };
-    let url = format!("https://{}", peer(node)?.1);
+    let url = format!("https://{}", peer_address(cluster, node).await?);
     let id = w.until("the addition", || add_once(&scene.etcd, &leader, &url)).await?;
-    let members = via.iter().chain([&node]).map(|n| peer(n)).collect::<Result<_>>()?;
+    let mut members = Vec::new();
+    for name in via.iter().chain([&node]) {
+        members.push(((*name).to_owned(), peer_address(cluster, name).await?));
+    }
     let host = cluster.node(node);
     host.provision_chainfire(Some(ChainfireSetup { members, join: true })).await?;
     host.start(CHAINFIRE).await?;
@@ -249,12 +247,4 @@ async fn member(etcd: &Etcd, via: &str, node: &str) -> Seen<MemberEntry> {
 async fn promote_once(etcd: &Etcd, via: &str, id: u64) -> Seen<()> {
     let promote = async { anyhow::Ok(etcd.client(via).await?.member_promote(id).await?) };
     promote.await.map(|_| ()).map_err(|e| format!("{e:#}"))
-}
-
-/// Removes a replica's data; its service is down.
-async fn wipe(cluster: &Cluster, node: &str) -> Result<()> {
-    let dir = roles::data_dir(CHAINFIRE);
-    let done = cluster.node(node).exec(&["rm", "-rf", &dir]).await?;
-    anyhow::ensure!(done.exit.is_clean(), "rm -rf {dir} on {node} ended with {}: {}", done.exit, done.stderr);
-    Ok(())
 }

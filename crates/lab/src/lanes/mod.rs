@@ -2,5 +2,6 @@
 
 pub mod chainfire_faults;
 pub mod chainfire_live_membership;
+pub mod core_control_plane_ops;
 mod scene;
 pub mod smoke;

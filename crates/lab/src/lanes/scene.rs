@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use history::Keys;
+use history::check::{self, Summary};
+use history::kept::{self, Round};
+use history::load::{Load, Options, Tally};
+use history::watch::Watcher;
 
 use crate::client::Cluster;
 use crate::etcd::{Etcd, MemberView};
-use crate::history::check::{self, Summary};
-use crate::history::load::{Load, Report};
-use crate::history::watch::Watcher;
-use crate::history::{Call, Keys};
 use crate::lane::{Lane, Seen, Waiting};
 use crate::node::unit::Phase;
 
@@ -52,8 +53,8 @@ impl Scene {
         let start = async |w: &Waiting<'_>| {
             let revision = w.until("a first write", || etcd.put(&leader, &mark)).await?;
             let watched: Vec<&str> = std::iter::once(leader.as_str()).chain(CANONICAL).collect();
-            let watcher = Watcher::start(&etcd, &watched, keys.clone(), revision + 1);
-            let load = Load::start(&etcd, &CANONICAL, keys, clients, seed).await?;
+            let watcher = Watcher::start(etcd.ways(&CANONICAL)?, &watched, keys.clone(), revision + 1);
+            let load = Load::start(etcd.ways(&CANONICAL)?, keys, Options::gentle(clients, seed)).await?;
             w.until("acknowledged writes", || alive(&load, 0)).await?;
             Ok((
                 format!("{clients} clients, a watch on {leader} from revision {}", revision + 1),
@@ -176,53 +177,55 @@ impl Scene {
         host.stop(CHAINFIRE).await
     }
 
+    /// As [`Scene::judge`]; and no operation may have failed, though a second replica may have answered it.
+    pub(super) async fn judge_without_failures(self, lane: &mut Lane) -> Result<()> {
+        let check = async |_: &Waiting<'_>| {
+            let tally = self.load.stop().await;
+            match self.load.first_failure() {
+                Some(why) => bail!("{}; the first was told: {why}", describe_tally(&tally)),
+                None => Ok(describe_tally(&tally)),
+            }
+        };
+        lane.check("no operation failed", SOON, check).await?;
+        self.judge(lane).await
+    }
+
     /// Ends load and watch and judges what they saw.
     pub(super) async fn judge(self, lane: &mut Lane) -> Result<()> {
-        self.judge_with(lane, false).await
-    }
-
-    /// As [`Self::judge`]; besides, no call may have failed.
-    pub(super) async fn judge_flawless(self, lane: &mut Lane) -> Result<()> {
-        self.judge_with(lane, true).await
-    }
-
-    async fn judge_with(self, lane: &mut Lane, flawless: bool) -> Result<()> {
-        let Self { etcd, load, watcher, .. } = self;
+        let Self { load, watcher, .. } = self;
         let finish = async |w: &Waiting<'_>| {
             w.show("reading every register through every replica");
-            let report = load.finish(&etcd, &CANONICAL).await.context("the last reads")?;
-            Ok((format!("{} calls", report.history.len()), report))
+            let tally = load.stop().await;
+            let calls = load.finish(&CANONICAL).await.context("the last reads")?;
+            Ok((format!("{} calls; {}", calls.len(), describe_tally(&tally)), (calls, tally)))
         };
-        let report = lane.check_value("last reads", Duration::from_secs(120), finish).await?;
-        let Report { history, second_tries, failures } = report;
-        keep(lane, &history)?;
-        lane.evidence.artifact("failed-operations", &failures)?;
-        if flawless {
-            let none = async |_: &Waiting<'_>| match failures.first() {
-                None => {
-                    Ok(format!("0 of {} calls failed, {second_tries} at the second replica", history.len()))
-                }
-                Some(first) => bail!("{} calls failed at two replicas, the first: {first:?}", failures.len()),
-            };
-            lane.check("no linearizable operation fails", SOON, none).await?;
-        }
+        let (calls, tally) = lane.check_value("last reads", Duration::from_secs(120), finish).await?;
+        lane.evidence.artifact("operations", &tally)?;
+        let mut round = Round { number: 1, calls, ..Round::default() };
+        keep(lane, &round)?;
         let judged = async |_: &Waiting<'_>| {
-            let calls = history.clone();
+            let calls = round.calls.clone();
             let summary = tokio::task::spawn_blocking(move || check::calls(&calls)).await??;
             Ok((describe(&summary), summary))
         };
         let summary = lane.check_value("linearizable", Duration::from_secs(180), judged).await?;
         lane.evidence.artifact("history-summary", &summary)?;
-        let watched = async |w: &Waiting<'_>| {
-            let last = history.iter().filter(|c| c.is_acknowledged_write()).filter_map(|c| c.revision).max();
+        let last = round.calls.iter().filter(|c| c.is_acknowledged_write()).filter_map(|c| c.revision).max();
+        let shown = async |w: &Waiting<'_>| {
             w.until("the watch to come to the last write", || async {
                 watcher.has_reached(last.unwrap_or(0))
             })
             .await?;
             let resumed = watcher.resumed();
             let events = watcher.finish().await?;
-            check::events(&history, &events)?;
-            Ok(format!("{} events, each once and in order; begun again {resumed} times", events.len()))
+            Ok((format!("{} events; begun again {resumed} times", events.len()), events))
+        };
+        let events = lane.check_value("the watch comes to the last write", SOON, shown).await?;
+        round.watches.insert("watch".to_owned(), events);
+        keep(lane, &round)?;
+        let watched = async |_: &Waiting<'_>| {
+            let summary = check::round(&round)?;
+            Ok(format!("{} events, each once and in order", summary.events))
         };
         lane.check("watch without gap or repeat", SOON, watched).await
     }
@@ -252,6 +255,21 @@ const EXIT_CONFIG: i32 = 78;
 /// All but one.
 pub(super) fn others<'a>(nodes: &[&'a str], but: &str) -> Vec<&'a str> {
     nodes.iter().copied().filter(|n| *n != but).collect()
+}
+
+/// Where the peers of a node's replica reach it.
+pub(super) async fn peer_address(cluster: &Cluster, node: &str) -> Result<String> {
+    let status = cluster.status().await?;
+    let found = status.nodes.get(node).with_context(|| format!("there is no node {node}"))?;
+    Ok(format!("{}:{}", found.address, crate::roles::CHAINFIRE_PEER))
+}
+
+/// Removes a replica's data; its service is down.
+pub(super) async fn wipe(cluster: &Cluster, node: &str) -> Result<()> {
+    let dir = crate::roles::data_dir(CHAINFIRE);
+    let done = cluster.node(node).exec(&["rm", "-rf", &dir]).await?;
+    anyhow::ensure!(done.exit.is_clean(), "rm -rf {dir} on {node} ended with {}: {}", done.exit, done.stderr);
+    Ok(())
 }
 
 /// The run's name in the store: its directory's.
@@ -287,13 +305,17 @@ fn describe(summary: &Summary) -> String {
     )
 }
 
-/// One JSON line a call.
-fn keep(lane: &Lane, history: &[Call]) -> Result<()> {
+fn describe_tally(tally: &Tally) -> String {
+    format!(
+        "{} operations answered, {} of them by a second replica; {} failed",
+        tally.answered, tally.retried, tally.failed
+    )
+}
+
+/// So that `uc chainfire verify --check` can judge it again.
+fn keep(lane: &Lane, round: &Round) -> Result<()> {
     let mut lines = Vec::new();
-    for call in history {
-        serde_json::to_writer(&mut lines, call)?;
-        lines.push(b'\n');
-    }
+    kept::write(&mut lines, round)?;
     lane.evidence.artifact_file("history.jsonl", &lines)
 }
 

@@ -29,11 +29,13 @@ pub(super) enum Which {
     Smoke,
     /// [`lanes::chainfire_faults`]
     ChainfireFaults {
-        /// Of kill -9.
+        /// Of kill -9, pause or partition.
         rounds: u32,
     },
     /// [`lanes::chainfire_live_membership`]
     ChainfireLiveMembership,
+    /// [`lanes::core_control_plane_ops`]
+    CoreControlPlaneOps,
 }
 
 impl Which {
@@ -42,6 +44,7 @@ impl Which {
             Self::Smoke => "smoke",
             Self::ChainfireFaults { .. } => "chainfire-faults",
             Self::ChainfireLiveMembership => "chainfire-live-membership-proof",
+            Self::CoreControlPlaneOps => "core-control-plane-ops-proof",
         }
     }
 
@@ -55,21 +58,40 @@ impl Which {
             Self::ChainfireLiveMembership => {
                 Box::pin(lanes::chainfire_live_membership::run(lane, cluster)).await
             }
+            Self::CoreControlPlaneOps => Box::pin(lanes::core_control_plane_ops::run(lane, cluster)).await,
         }
     }
 }
 
-/// Runs one lane.
+/// Runs one lane, as often in a row as was asked for, until a run fails.
 pub(super) async fn one(setting: &Setting, which: Which, on: On) -> Result<ExitCode> {
     let _lock = verb_lock(&setting.paths, which.name())?;
-    Ok(announce(&[run(setting, which, on).await?]))
+    let mut verdicts = Vec::new();
+    for number in 1..=setting.common.times {
+        let mut setting = setting.clone();
+        // A given seed is the first run's; each has one of its own.
+        setting.common.seed = setting.common.seed.map(|seed| seed.wrapping_add(u64::from(number) - 1));
+        let verdict = run(&setting, which, on).await?;
+        let failed = verdict.error.is_some();
+        verdicts.push(verdict);
+        if failed {
+            break;
+        }
+    }
+    Ok(announce(&verdicts))
 }
 
 /// Runs every netns lane on clusters of their own, the later ones also when an earlier one failed.
 pub(super) async fn portable(setting: &Setting, rounds: u32) -> Result<ExitCode> {
     let _lock = verb_lock(&setting.paths, "portable-control-plane-regressions")?;
     let mut verdicts = Vec::new();
-    for which in [Which::Smoke, Which::ChainfireLiveMembership, Which::ChainfireFaults { rounds }] {
+    let lanes = [
+        Which::Smoke,
+        Which::ChainfireLiveMembership,
+        Which::CoreControlPlaneOps,
+        Which::ChainfireFaults { rounds },
+    ];
+    for which in lanes {
         verdicts.push(run(setting, which, On::Fresh).await?);
     }
     Ok(announce(&verdicts))

@@ -26,6 +26,8 @@ Examples:
   eval \"$(./cluster env)\"; etcdctl endpoint status -w table
   ./cluster ssh node02 -- ss -tlnp      run a command on a node
   ./cluster chainfire-faults --rounds 5 a short round of faults on a fresh cluster
+  ./cluster chainfire-live-membership-proof --times 10
+                                        ten runs in a row, each on a fresh cluster
   ./cluster stop; ./cluster clean       end it; forget its data
 
 Evidence of a lane is in work/<lane>/latest; a running cluster's state in work/test-cluster/state.";
@@ -55,6 +57,9 @@ struct Common {
     /// Of all faults and loads; drawn at random if not given, and always in the evidence.
     #[arg(long, global = true, value_name = "N")]
     seed: Option<u64>,
+    /// Run the lane so often in a row; the first run that fails is the last.
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    times: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -103,15 +108,17 @@ enum Verb {
     Validate,
     /// ChainFire under partitions, pauses, kills, full and lying disks; on a fresh cluster.
     ChainfireFaults {
-        /// How many rounds of kill -9 under load.
+        /// How many rounds of kill -9, pause or partition under load, drawn by the seed.
         #[arg(long, default_value_t = 30)]
         rounds: u32,
     },
     /// ChainFire's membership changed under load; on a fresh cluster.
     ChainfireLiveMembershipProof,
+    /// The control plane in an operator's hands: members replaced, plans refused, verified; on a fresh cluster.
+    CoreControlPlaneOpsProof,
     /// Every lane that needs no KVM, in order, each on a fresh cluster.
     PortableControlPlaneRegressions {
-        /// How many rounds of kill -9 under load in chainfire-faults.
+        /// How many rounds of kill -9, pause or partition in chainfire-faults.
         #[arg(long, default_value_t = 30)]
         rounds: u32,
     },
@@ -216,6 +223,7 @@ async fn dispatch(setting: Setting, verb: Verb) -> Result<ExitCode> {
         Verb::ChainfireLiveMembershipProof => {
             lanes::one(&setting, Which::ChainfireLiveMembership, On::Fresh).await
         }
+        Verb::CoreControlPlaneOpsProof => lanes::one(&setting, Which::CoreControlPlaneOps, On::Fresh).await,
         Verb::PortableControlPlaneRegressions { rounds } => lanes::portable(&setting, rounds).await,
         Verb::WorkRootBudget { .. } | Verb::NodeInit { .. } | Verb::Supervise { .. } => {
             bail!("this verb needs no runtime")

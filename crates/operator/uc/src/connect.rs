@@ -25,6 +25,9 @@ pub(crate) struct Target {
     /// Its key (PEM).
     #[arg(long, global = true, env = "ETCDCTL_KEY", value_name = "FILE")]
     key: Option<PathBuf>,
+    /// User and password, where authentication is on and the certificate's name is no user.
+    #[arg(long, global = true, env = "ETCDCTL_USER", hide_env_values = true, value_name = "NAME:PASSWORD")]
+    user: Option<String>,
 }
 
 impl Target {
@@ -40,7 +43,15 @@ impl Target {
 
     /// Connects to any of `endpoints`.
     pub(crate) async fn connect(&self, endpoints: &[String]) -> anyhow::Result<Client> {
-        let mut options = ConnectOptions::new().with_connect_timeout(PATIENCE).with_timeout(PATIENCE);
+        let options = self.options()?.with_connect_timeout(PATIENCE).with_timeout(PATIENCE);
+        Client::connect(endpoints, Some(options))
+            .await
+            .with_context(|| format!("cannot use the endpoints {}", endpoints.join(",")))
+    }
+
+    /// Who asks.
+    pub(crate) fn options(&self) -> anyhow::Result<ConnectOptions> {
+        let mut options = ConnectOptions::new();
         if let Some(ca) = &self.cacert {
             let mut tls = TlsOptions::new().ca_certificate(Certificate::from_pem(read(ca)?));
             if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
@@ -48,9 +59,12 @@ impl Target {
             }
             options = options.with_tls(tls);
         }
-        Client::connect(endpoints, Some(options))
-            .await
-            .with_context(|| format!("cannot use the endpoints {}", endpoints.join(",")))
+        if let Some(user) = &self.user {
+            let (name, password) =
+                user.split_once(':').context("--user is NAME:PASSWORD, and there is no colon in it")?;
+            options = options.with_user(name, password);
+        }
+        Ok(options)
     }
 }
 

@@ -9,22 +9,26 @@ mod output;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::chainfire::{member, verify};
 use crate::connect::Target;
-use crate::output::Format;
+use crate::output::{Format, Report};
 
 /// The command line was not understood (EX_USAGE of sysexits.h).
 const USAGE: u8 = 64;
 
-/// Looks at an UltraCloud cluster.
+/// Looks at an UltraCloud cluster, and changes it.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Examples:
   eval \"$(./cluster env)\"
   uc chainfire status
-  uc chainfire members -o json
+  uc chainfire member list -o json
+  uc chainfire member plan --file members.toml
+  uc chainfire verify --duration 60s
+  source <(uc completion bash)
 
 Exit status: 0 done, 1 something failed or is unhealthy, 64 the command line is wrong."
 )]
@@ -42,7 +46,12 @@ struct Cli {
 enum Service {
     /// The replicated key-value store.
     #[command(subcommand)]
-    Chainfire(Chainfire),
+    Chainfire(Box<Chainfire>),
+    /// Print the completions of a shell.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Subcommand)]
@@ -51,6 +60,11 @@ enum Chainfire {
     Status,
     /// The members of the cluster, learners too.
     Members,
+    /// Who belongs to the cluster, and how to change that without losing it.
+    #[command(subcommand)]
+    Member(member::Verb),
+    /// Check that what the cluster answers is right, under load.
+    Verify(verify::Verify),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -59,9 +73,9 @@ async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return explain(&e),
     };
-    let done = match cli.service {
-        Service::Chainfire(Chainfire::Status) => Box::pin(chainfire::status(&cli.target)).await,
-        Service::Chainfire(Chainfire::Members) => Box::pin(chainfire::members(&cli.target)).await,
+    let done = match &cli.service {
+        Service::Completion { shell } => return complete(*shell),
+        Service::Chainfire(verb) => chainfire(&cli.target, verb).await,
     };
     match done {
         Ok(report) => {
@@ -76,6 +90,21 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Boxed: each holds the state of all its calls.
+async fn chainfire(target: &Target, verb: &Chainfire) -> anyhow::Result<Report> {
+    match verb {
+        Chainfire::Status => Box::pin(chainfire::status(target)).await,
+        Chainfire::Members => Box::pin(chainfire::members(target)).await,
+        Chainfire::Member(verb) => Box::pin(member::run(target, verb)).await,
+        Chainfire::Verify(options) => Box::pin(verify::run(target, options)).await,
+    }
+}
+
+fn complete(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "uc", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
 /// Help and version go to stdout and are no error.
 fn explain(e: &clap::Error) -> ExitCode {
     // A closed pipe is the reader's business.
@@ -85,8 +114,6 @@ fn explain(e: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -49,12 +49,14 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Value>,
     /// What is wrong, in sentences.
     pub(crate) complaints: Vec<String>,
+    /// What JSON and YAML show instead of the rows, where those would lose something.
+    pub(crate) document: Option<Value>,
 }
 
 impl Report {
     /// An empty report; `name` is the field that `-o name` prints.
     pub(crate) fn new(columns: &'static [Column], name: &'static str) -> Self {
-        Self { columns, name, rows: Vec::new(), complaints: Vec::new() }
+        Self { columns, name, rows: Vec::new(), complaints: Vec::new(), document: None }
     }
 
     /// The text, with its last line ended.
@@ -62,6 +64,10 @@ impl Report {
         match format {
             Format::Table => self.table(false),
             Format::Wide => self.table(true),
+            // YAML 1.2 contains JSON.
+            Format::Json | Format::Yaml if self.document.is_some() => {
+                format!("{:#}\n", self.document.as_ref().unwrap_or(&Value::Null))
+            }
             Format::Json => format!("{:#}\n", Value::Array(self.rows.clone())),
             Format::Yaml => self.rows.iter().map(yaml_item).collect(),
             Format::Name => self.rows.iter().map(|row| plain(&row[self.name]) + "\n").collect(),

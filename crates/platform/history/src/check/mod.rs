@@ -4,15 +4,17 @@
 //! Herlihy and Wing 1990). Before that, writes of unknown outcome are settled where that loses
 //! nothing: one whose value was seen took effect before the first call that saw it had its answer; one
 //! whose value nobody ever saw can stand at the very end, where it disturbs nothing, and is left out.
-//! Beyond what clients can see, an etcd store promises that revisions follow real time; that is
-//! checked too, and so are the events of a watch against the acknowledged writes.
+//! So is a deletion of unknown outcome that nobody can have seen; any other may come at any time.
+//! Beyond what clients can see, an etcd store promises that revisions follow real time and that no two
+//! writes share one; that is checked too, and so are the events of a watch against the writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use porcupine_rs::{CheckResult, Model, Operation, check_operations_timeout};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::kept::Round;
 use super::watch::Event;
 use super::{Action, Call, Outcome, Value};
 
@@ -20,20 +22,38 @@ use super::{Action, Call, Outcome, Value};
 const SEARCH: Duration = Duration::from_secs(60);
 
 /// What was judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Calls in the history.
     pub calls: usize,
-    /// Acknowledged writes among them.
+    /// Acknowledged writes and deletions among them.
     pub acknowledged_writes: usize,
-    /// Writes of unknown outcome among them.
+    /// Writes and deletions of unknown outcome among them.
     pub unknown_writes: usize,
     /// Reads that were answered.
     pub reads: usize,
     /// Registers.
     pub registers: usize,
+    /// Events that watches showed, all watches together.
+    pub events: usize,
     /// The longest time without an acknowledged write, in milliseconds.
     pub longest_write_pause_ms: i64,
+}
+
+impl Summary {
+    /// Both, one after the other.
+    #[must_use]
+    pub fn and(self, later: &Self) -> Self {
+        Self {
+            calls: self.calls + later.calls,
+            acknowledged_writes: self.acknowledged_writes + later.acknowledged_writes,
+            unknown_writes: self.unknown_writes + later.unknown_writes,
+            reads: self.reads + later.reads,
+            registers: self.registers + later.registers,
+            events: self.events + later.events,
+            longest_write_pause_ms: self.longest_write_pause_ms.max(later.longest_write_pause_ms),
+        }
+    }
 }
 
 /// What a correct store could not have shown.
@@ -69,6 +89,17 @@ pub enum Violation {
         /// Who saw it.
         call: Box<Call>,
     },
+    /// Half a pair, or bytes that are no value.
+    #[error("what no write can have left was read: {0:?}")]
+    Garbled(Box<Call>),
+    /// Two writes have one revision.
+    #[error("two writes have one revision: {first:?} and {second:?}")]
+    SharedRevision {
+        /// One of them.
+        first: Box<Call>,
+        /// The other.
+        second: Box<Call>,
+    },
     /// Revisions run against time.
     #[error("revisions run backwards: {earlier:?} was answered before {later:?} was asked")]
     RevisionsBackwards {
@@ -91,6 +122,14 @@ pub enum Violation {
     /// A watch showed something that nobody wrote.
     #[error("the watch showed what nobody wrote: {0:?}")]
     WatchInvented(Event),
+    /// One of several watches.
+    #[error("{watch}: {violation}")]
+    Watch {
+        /// Which.
+        watch: String,
+        /// What it showed.
+        violation: Box<Violation>,
+    },
 }
 
 /// A register's sequential behaviour.
@@ -114,14 +153,29 @@ impl Model for Register {
             (Action::Swap { expected, .. }, Outcome::Held(held)) => {
                 (state == held && held != expected, *state)
             }
+            (Action::Delete, Outcome::Removed(held)) => (state == held, None),
+            (Action::Delete, Outcome::Unknown) => (true, None),
             // Settled before the search; nothing else remains.
             _ => (false, *state),
         }
     }
 }
 
+/// Judges a round: its calls, and each of its watches.
+pub fn round(round: &Round) -> Result<Summary, Violation> {
+    let summary = calls(&round.calls)?;
+    for (watch, shown) in &round.watches {
+        events(&round.calls, shown)
+            .map_err(|v| Violation::Watch { watch: watch.clone(), violation: Box::new(v) })?;
+    }
+    Ok(Summary { events: round.watches.values().map(Vec::len).sum(), ..summary })
+}
+
 /// Judges calls alone.
 pub fn calls(history: &[Call]) -> Result<Summary, Violation> {
+    if let Some(call) = history.iter().find(|c| c.outcome == Outcome::Garbled) {
+        return Err(Violation::Garbled(Box::new(call.clone())));
+    }
     let mut registers: BTreeMap<u32, Vec<&Call>> = BTreeMap::new();
     for call in history {
         registers.entry(call.key).or_default().push(call);
@@ -130,6 +184,7 @@ pub fn calls(history: &[Call]) -> Result<Summary, Violation> {
         linearizable(*key, calls)?;
     }
     revisions(history)?;
+    shared_revisions(history)?;
     Ok(summary(history, registers.len()))
 }
 
@@ -160,9 +215,14 @@ fn settle(key: u32, calls: &[&Call]) -> Result<Vec<Operation<Register>>, Violati
             *first = call.answered.min(*first);
         }
     }
+    let nothing_seen = calls.iter().filter(|c| sees_nothing(c)).map(|c| c.answered).max();
     let settled = calls.iter().filter_map(|call| {
         let (outcome, answered) = match call.outcome {
             Outcome::Refused => return None,
+            Outcome::Unknown if call.action == Action::Delete => {
+                nothing_seen.filter(|seen| *seen > call.asked)?;
+                (Outcome::Unknown, i64::MAX)
+            }
             Outcome::Unknown => (Outcome::Written, *first_seen.get(&call.writes()?)?),
             known => (known, call.answered),
         };
@@ -180,10 +240,19 @@ fn settle(key: u32, calls: &[&Call]) -> Result<Vec<Operation<Register>>, Violati
 /// The value that a call is evidence of.
 fn seen(call: &Call) -> Option<Value> {
     match (call.action, call.outcome) {
-        (_, Outcome::Held(held)) => held,
+        (_, Outcome::Held(held) | Outcome::Removed(held)) => held,
         (Action::Swap { expected, .. }, Outcome::Written) => expected,
         _ => None,
     }
+}
+
+/// Whether a call is evidence that there was nothing.
+fn sees_nothing(call: &Call) -> bool {
+    matches!(
+        (call.action, call.outcome),
+        (_, Outcome::Held(None) | Outcome::Removed(None))
+            | (Action::Swap { expected: None, .. }, Outcome::Written)
+    )
 }
 
 /// A write that was asked for after another call was answered has a greater revision than that
@@ -215,6 +284,18 @@ fn revisions(history: &[Call]) -> Result<(), Violation> {
     Ok(())
 }
 
+fn shared_revisions(history: &[Call]) -> Result<(), Violation> {
+    let mut known: BTreeMap<i64, &Call> = BTreeMap::new();
+    for call in history.iter().filter(|c| c.is_acknowledged_write()) {
+        let Some(revision) = call.revision else { continue };
+        if let Some(first) = known.insert(revision, call) {
+            let (first, second) = (Box::new(first.clone()), Box::new(call.clone()));
+            return Err(Violation::SharedRevision { first, second });
+        }
+    }
+    Ok(())
+}
+
 fn summary(history: &[Call], registers: usize) -> Summary {
     let mut acknowledgements: Vec<i64> =
         history.iter().filter(|c| c.is_acknowledged_write()).map(|c| c.answered).collect();
@@ -223,12 +304,10 @@ fn summary(history: &[Call], registers: usize) -> Summary {
     Summary {
         calls: history.len(),
         acknowledged_writes: acknowledgements.len(),
-        unknown_writes: history
-            .iter()
-            .filter(|c| c.outcome == Outcome::Unknown && c.writes().is_some())
-            .count(),
+        unknown_writes: history.iter().filter(|c| c.is_unknown_write()).count(),
         reads: history.iter().filter(|c| matches!(c.outcome, Outcome::Held(_))).count(),
         registers,
+        events: 0,
         longest_write_pause_ms: longest / 1_000_000,
     }
 }
@@ -241,132 +320,56 @@ pub fn events(history: &[Call], events: &[Event]) -> Result<(), Violation> {
             return Err(Violation::WatchOrder { first: pair[0].revision, second: pair[1].revision });
         }
     }
-    let by_value: BTreeMap<Value, &Call> = history.iter().filter_map(|c| Some((c.writes()?, c))).collect();
+    let mut unsettled = Unsettled::of(history);
+    let acknowledged: BTreeMap<i64, &Call> =
+        history.iter().filter(|c| c.is_acknowledged_write()).filter_map(|c| Some((c.revision?, c))).collect();
     for event in events {
-        let write = by_value.get(&event.value).filter(|c| c.key == event.key);
-        let agrees = write.is_some_and(|c| c.revision.is_none_or(|r| r == event.revision));
-        if !agrees {
+        let explained = match acknowledged.get(&event.revision) {
+            Some(call) => call.key == event.key && call.writes() == event.value,
+            None => unsettled.explains(event),
+        };
+        if !explained {
             return Err(Violation::WatchInvented(event.clone()));
         }
     }
-    let shown: std::collections::BTreeSet<Value> = events.iter().map(|e| e.value).collect();
-    match history
-        .iter()
-        .find(|c| c.is_acknowledged_write() && c.writes().is_some_and(|v| !shown.contains(&v)))
-    {
-        Some(missed) => Err(Violation::WatchGap(Box::new(missed.clone()))),
+    let shown: BTreeSet<i64> = events.iter().map(|e| e.revision).collect();
+    match acknowledged.iter().find(|(revision, _)| !shown.contains(revision)) {
+        Some((_, missed)) => Err(Violation::WatchGap(Box::new((*missed).clone()))),
         None => Ok(()),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Writes of unknown outcome. Each explains one event at most.
+struct Unsettled {
+    writes: BTreeSet<(u32, Value)>,
+    deletions: BTreeMap<u32, usize>,
+}
 
-    fn call(asked: i64, answered: i64, action: Action, outcome: Outcome) -> Call {
-        Call { client: 1, node: "node01".into(), key: 0, asked, answered, action, outcome, revision: None }
+impl Unsettled {
+    fn of(history: &[Call]) -> Self {
+        let mut unsettled = Self { writes: BTreeSet::new(), deletions: BTreeMap::new() };
+        for call in history.iter().filter(|c| c.is_unknown_write()) {
+            match call.writes() {
+                Some(value) => drop(unsettled.writes.insert((call.key, value))),
+                None => *unsettled.deletions.entry(call.key).or_default() += 1,
+            }
+        }
+        unsettled
     }
 
-    fn write(asked: i64, answered: i64, value: Value) -> Call {
-        call(asked, answered, Action::Write(value), Outcome::Written)
-    }
-
-    fn lost(asked: i64, answered: i64, value: Value) -> Call {
-        call(asked, answered, Action::Write(value), Outcome::Unknown)
-    }
-
-    fn read(asked: i64, answered: i64, held: Option<Value>) -> Call {
-        call(asked, answered, Action::Read, Outcome::Held(held))
-    }
-
-    fn at(revision: i64, call: Call) -> Call {
-        Call { revision: Some(revision), ..call }
-    }
-
-    #[test]
-    fn good_histories_pass() {
-        calls(&[]).unwrap();
-        calls(&[read(0, 1, None), write(2, 3, 1), read(4, 5, Some(1))]).unwrap();
-        // While a write is under way, either value may be seen.
-        calls(&[write(0, 1, 1), write(2, 10, 2), read(3, 4, Some(1)), read(5, 6, Some(2))]).unwrap();
-        let swap = |expected, new, outcome| call(4, 5, Action::Swap { expected, new }, outcome);
-        calls(&[write(0, 1, 1), swap(Some(1), 2, Outcome::Written), read(6, 7, Some(2))]).unwrap();
-        calls(&[write(0, 1, 1), swap(None, 2, Outcome::Held(Some(1))), read(6, 7, Some(1))]).unwrap();
-    }
-
-    #[test]
-    fn a_lost_acknowledged_write_is_found() {
-        let history = [write(0, 1, 1), write(2, 3, 2), read(4, 5, Some(1))];
-        assert!(matches!(calls(&history), Err(Violation::NotLinearizable { key: 0, calls: 3, .. })));
-        assert!(calls(&[write(0, 1, 1), read(2, 3, None)]).is_err());
-    }
-
-    #[test]
-    fn a_stale_read_is_found() {
-        let history = [write(0, 1, 1), write(2, 10, 2), read(3, 4, Some(2)), read(5, 6, Some(1))];
-        assert!(matches!(calls(&history), Err(Violation::NotLinearizable { .. })));
-    }
-
-    #[test]
-    fn a_write_of_unknown_outcome_may_have_happened_or_not() {
-        calls(&[write(0, 1, 1), lost(2, 3, 2), read(4, 5, Some(1)), read(6, 7, Some(1))]).unwrap();
-        calls(&[write(0, 1, 1), lost(2, 3, 2), read(4, 5, Some(2)), read(6, 7, Some(2))]).unwrap();
-        // Also long after its client gave up, but then it stays.
-        calls(&[write(0, 1, 1), lost(2, 3, 2), read(4, 5, Some(1)), read(6, 7, Some(2))]).unwrap();
-        let undone = [write(0, 1, 1), lost(2, 3, 2), read(4, 5, Some(2)), read(6, 7, Some(1))];
-        assert!(calls(&undone).is_err());
-        let before_asked = [read(0, 1, Some(2)), lost(2, 3, 2)];
-        assert!(calls(&before_asked).is_err());
-    }
-
-    #[test]
-    fn two_swaps_of_one_value_are_found() {
-        let swap =
-            |asked, new| call(asked, asked + 1, Action::Swap { expected: Some(1), new }, Outcome::Written);
-        assert!(calls(&[write(0, 1, 1), swap(2, 2), swap(4, 3)]).is_err());
-        let claims = call(2, 3, Action::Swap { expected: Some(1), new: 2 }, Outcome::Held(Some(1)));
-        assert!(calls(&[write(0, 1, 1), claims]).is_err(), "it held what was expected and was not swapped");
-    }
-
-    #[test]
-    fn a_refused_write_must_not_be_seen() {
-        let refused = call(2, 3, Action::Write(2), Outcome::Refused);
-        calls(&[write(0, 1, 1), refused.clone(), read(4, 5, Some(1))]).unwrap();
-        let shown = calls(&[write(0, 1, 1), refused, read(4, 5, Some(2))]);
-        assert!(matches!(shown, Err(Violation::FromNowhere { value: 2, .. })));
-    }
-
-    #[test]
-    fn revisions_follow_real_time() {
-        calls(&[at(5, write(0, 1, 1)), at(5, read(2, 3, Some(1))), at(6, write(4, 5, 2))]).unwrap();
-        // Overlapping calls may have any order.
-        calls(&[at(6, write(0, 10, 1)), at(5, write(1, 2, 2))]).unwrap();
-        let same = calls(&[at(5, write(0, 1, 1)), at(5, write(2, 3, 2))]);
-        assert!(matches!(same, Err(Violation::RevisionsBackwards { .. })));
-        assert!(calls(&[at(5, write(0, 1, 1)), at(4, read(2, 3, Some(1)))]).is_err());
-    }
-
-    #[test]
-    fn a_watch_shows_every_acknowledged_write_once_and_in_order() {
-        let history = [at(5, write(0, 1, 1)), lost(0, 1, 2), at(7, write(2, 3, 3))];
-        let event = |revision, value| Event { revision, key: 0, value };
-        events(&history, &[event(5, 1), event(7, 3)]).unwrap();
-        events(&history, &[event(5, 1), event(6, 2), event(7, 3)]).unwrap();
-        assert!(matches!(events(&history, &[event(5, 1)]), Err(Violation::WatchGap(_))));
-        let twice = [event(5, 1), event(5, 1), event(7, 3)];
-        assert!(matches!(events(&history, &twice), Err(Violation::WatchOrder { first: 5, second: 5 })));
-        assert!(matches!(
-            events(&history, &[event(5, 1), event(6, 9), event(7, 3)]),
-            Err(Violation::WatchInvented(_))
-        ));
-        assert!(matches!(events(&history, &[event(5, 1), event(8, 3)]), Err(Violation::WatchInvented(_))));
-    }
-
-    #[test]
-    fn a_summary_counts() {
-        let history = [write(0, 1_000_000, 1), lost(2, 3, 2), read(4, 5, None), write(6, 31_000_000, 3)];
-        let summary = summary(&history, 1);
-        assert_eq!((summary.acknowledged_writes, summary.unknown_writes, summary.reads), (2, 1, 1));
-        assert_eq!(summary.longest_write_pause_ms, 30);
+    fn explains(&mut self, event: &Event) -> bool {
+        match event.value {
+            Some(value) => self.writes.remove(&(event.key, value)),
+            None => match self.deletions.get_mut(&event.key) {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    true
+                }
+                _ => false,
+            },
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

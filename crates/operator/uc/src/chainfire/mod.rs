@@ -1,5 +1,8 @@
 //! `uc chainfire …`: what the replicated store says of itself, over the etcd v3 API.
 
+pub(crate) mod member;
+pub(crate) mod verify;
+
 use etcd_client::{Client, Error, StatusResponse};
 use serde_json::{Value, json};
 
@@ -78,7 +81,7 @@ pub(crate) async fn members(target: &Target) -> anyhow::Result<Report> {
     let mut client: Client = target.connect(&endpoints).await?;
     let list =
         client.member_list().await.map_err(|e| anyhow::anyhow!("no endpoint answers: {}", reason(&e)))?;
-    let mut report = Report::new(MEMBERS, "name");
+    let mut report = members_report();
     for member in list.members() {
         report.rows.push(json!({
             "name": member.name(),
@@ -91,8 +94,12 @@ pub(crate) async fn members(target: &Target) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+fn members_report() -> Report {
+    Report::new(MEMBERS, "name")
+}
+
 /// A status has a message of its own; its debug form is noise.
-fn reason(e: &Error) -> String {
+pub(crate) fn reason(e: &Error) -> String {
     match e {
         Error::GRpcStatus(status) => format!("{} ({:?})", status.message(), status.code()),
         other => other.to_string(),
