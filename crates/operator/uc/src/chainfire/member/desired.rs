@@ -98,12 +98,15 @@ pub(crate) fn exchange(observed: &Observed, old: &str, new: Wanted) -> anyhow::R
     match leaving[..] {
         [one] if new.is(one) => bail!("{old} is the member at {} already", new.peer_urls.join(",")),
         [one] => {
+            let mut wanted: Vec<Wanted> = Vec::new();
             let stay = observed.voters().filter(|m| m.id != one.id && !new.is(m)).map(|m| Wanted {
                 name: m.name.clone(),
                 peer_urls: m.peer_urls.clone(),
                 client_urls: m.client_urls.clone(),
             });
-            Ok(Some(stay.chain([new]).collect()))
+            wanted.extend(stay);
+            wanted.push(new);
+            Ok(Some(wanted))
         }
         [] if arrived => Ok(None),
         [] => {

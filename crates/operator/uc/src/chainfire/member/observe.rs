@@ -37,7 +37,7 @@ pub(crate) async fn look(target: &Target, wanted: &[Wanted]) -> anyhow::Result<S
     ensure!(!words.is_empty(), "no member answers: {}", told(&silent));
     let listed = list(target, &words).await?;
     let known: BTreeSet<u64> = words.iter().map(|w| id(&w.status)).collect();
-    let rest = listed.iter().filter(|m| !known.contains(&m.id)).flat_map(|m| m.client_urls.iter());
+    let rest = listed.iter().filter(|m| !known.contains(&m.id())).flat_map(|m| m.client_urls().iter());
     let (more, also_silent) = ask_all(target, rest.filter(|url| !asked.contains(*url))).await;
     words.extend(more);
     silent.extend(also_silent);

@@ -156,7 +156,8 @@ impl World {
             }
             let dead = later.members[place].id;
             if later.leader == Some(dead) {
-                later.leader = later.voters().find(|m| m.is_well()).map(|m| m.id);
+                let heir = later.voters().find(|m| m.is_well()).map(|m| m.id);
+                later.leader = heir;
             }
             self.observed = later;
         }

@@ -11,7 +11,7 @@ mod round;
 mod verdict;
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn verify(target: &Target, options: &Verify) -> anyhow::Result<Findings> {
         Ok(revision) if ran.is_ok() => findings.hashes = hashes::compare(&stage.endpoints, revision).await,
         Ok(_) => {}
         Err(e) => {
-            findings.unsure.push(format!("the keys below {} could not be deleted: {e:#}", stage.prefix))
+            findings.unsure.push(format!("the keys below {} could not be deleted: {e:#}", stage.prefix));
         }
     }
     if let Some(file) = file {
