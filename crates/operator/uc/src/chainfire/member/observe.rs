@@ -109,8 +109,9 @@ fn put_together(
     words: &[Word],
     silent: &BTreeMap<String, String>,
 ) -> Sight {
-    let newest = words.iter().max_by_key(|w| w.status.raft_term());
-    let leader = newest.map(|w| w.status.leader()).filter(|leader| *leader != 0);
+    // A replica that was removed may still run and say what it likes.
+    let words: Vec<&Word> = words.iter().filter(|w| listed.iter().any(|m| m.id() == id(&w.status))).collect();
+    let leader = followed(words.iter().map(|w| w.status.leader()));
     let last = words.iter().map(|w| w.status.raft_index()).max().unwrap_or(0);
     let member = |m: etcd_client::Member| {
         let word = words.iter().find(|w| id(&w.status) == m.id());
@@ -131,6 +132,15 @@ fn put_together(
     Sight { observed, reached: words.iter().map(|w| (id(&w.status), w.url.clone())).collect() }
 }
 
+/// Whom most follow, if anybody.
+fn followed(leaders: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut followers: BTreeMap<u64, usize> = BTreeMap::new();
+    for leader in leaders.filter(|leader| *leader != 0) {
+        *followers.entry(leader).or_default() += 1;
+    }
+    followers.into_iter().max_by_key(|(_, count)| *count).map(|(leader, _)| leader)
+}
+
 fn health(status: &StatusResponse, leader: Option<u64>, last: u64) -> Health {
     if leader.is_none() || Some(status.leader()) != leader {
         return Health::Away { why: "it does not follow the leader".to_owned() };
@@ -145,4 +155,16 @@ fn absence(member: &etcd_client::Member, silent: &BTreeMap<String, String>) -> S
     }
     let why = member.client_urls().iter().find_map(|url| silent.get(url));
     why.cloned().unwrap_or_else(|| "none of the endpoints that were asked is its own".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_most_follow_leads() {
+        assert_eq!(followed([2, 2, 3].into_iter()), Some(2));
+        assert_eq!(followed([0, 0, 3].into_iter()), Some(3), "who follows nobody has no say");
+        assert_eq!(followed([0, 0].into_iter()), None);
+    }
 }
