@@ -215,12 +215,21 @@ pub struct StoreConfig {
     pub cache_bytes: usize,
     /// Changes in memory that make a flush to disk due.
     pub flush_bytes: usize,
+    /// What the store may take, on disk and not yet there, before only deletions are let in: etcd's
+    /// `quota-backend-bytes`. 0: 2 GiB; negative: as much as there is.
+    pub quota_bytes: i64,
+    /// How often members compare what they hold, as long as anything changes.
+    #[serde(with = "humantime_serde")]
+    pub check_interval: Duration,
+    /// Entries of the log after which they do so sooner, to within a second.
+    pub check_entries: u64,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
         let StoreOptions { cache_bytes, flush_bytes } = StoreOptions::default();
-        Self { cache_bytes, flush_bytes }
+        let (check_interval, check_entries) = (Duration::from_secs(10), 10_000);
+        Self { cache_bytes, flush_bytes, quota_bytes: 0, check_interval, check_entries }
     }
 }
 
@@ -355,6 +364,9 @@ impl Config {
             if !(least..=most).contains(&value) {
                 problems.push(format!("{key} is {value}: choose between {least} and {most}"));
             }
+        }
+        if self.store.check_interval < Duration::from_millis(100) || self.store.check_entries == 0 {
+            problems.push("store.check_interval is below 100ms, or store.check_entries 0: raise it".into());
         }
         if limits.watch_progress < Duration::from_millis(100) {
             problems.push("limits.watch_progress is below 100ms: raise it".into());

@@ -1,14 +1,14 @@
 //! ChainFire: a replicated key-value store that etcd v3 clients use without noticing.
 //!
 //! [`Config`] → [`build`] → [`run`]. It keeps the cloud's desired state and coordination, in one group of
-//! [`quorum`] replicas. It refuses to be more than etcd is to its clients; HashKV, Defragment and alarms
-//! answer UNIMPLEMENTED in this version.
+//! [`quorum`] replicas. It refuses to be more than etcd is to its clients.
 //!
 //! # Shape
 //! - [`store`]: every key at every revision, in memory since the last flush, in one redb file before it.
 //! - `machine`: what each command in the log means; deterministic, no clock, no configuration.
 //! - `auth`: who there is, who may do what, and who asks.
 //! - `lessor`: which leases are over; only the leader knows times, fenced by an epoch in the log.
+//! - `check`: replicas compare what they hold; one that has diverged serves nothing more.
 //! - `watch`: streams of history; a watcher is a position in it, never a queue that could overflow.
 //! - `convert`, `api`: etcd's rules, codes and words, and its services.
 //! - `node`: identity, joining, ports, housekeeping.
@@ -29,6 +29,7 @@
 
 mod api;
 mod auth;
+mod check;
 pub mod config;
 mod convert;
 #[cfg(any(test, fuzzing))]
@@ -45,7 +46,7 @@ mod watch;
 pub use auth::{AuthRefusal, Authority, JwtError, SchemeError};
 pub use config::Config;
 pub use lessor::{Lessor, LessorError, Remaining};
-pub use machine::{Failure, Machine, Refusal};
+pub use machine::{Alarms, Failure, Machine, Refusal};
 pub use node::{IdentityError, Node, Observers, StartError, build, run};
 pub use watch::{Hub, SessionLimits};
 

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::range_stream::Parts;
 use super::{Api, OnLearner, unexpected};
 use crate::convert::{Checks, Rejection};
-use crate::machine::{Reader, is_read_only, read_txn};
+use crate::machine::{Reader, cost, is_read_only, read_txn};
 use crate::proto::etcdserverpb::kv_server::Kv;
 use crate::proto::etcdserverpb::request_op::Request as Op;
 use crate::proto::etcdserverpb::{
@@ -77,6 +77,7 @@ impl Api {
 
     async fn serve_put(&self, request: PutRequest) -> Result<PutResponse, Rejection> {
         Checks::put(&request)?;
+        self.quota.admit(cost::put(&request)).await?;
         let Outcome::Put(mut response) = self.propose(Operation::Put(request)).await? else {
             return Err(unexpected());
         };
@@ -102,6 +103,7 @@ impl Api {
         let mut response = if is_read_only(&request) {
             self.read_in_txn(request).await?
         } else {
+            self.quota.admit(cost::txn(&request)).await?;
             match self.propose(Operation::Txn(request)).await? {
                 Outcome::Txn(response) => response,
                 _ => return Err(unexpected()),

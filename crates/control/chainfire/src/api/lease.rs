@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{Api, OnLearner, requires_leader, unexpected};
 use crate::auth::Guard;
 use crate::convert::Rejection;
+use crate::machine::cost;
 use crate::proto::etcdserverpb::lease_server::Lease;
 use crate::proto::etcdserverpb::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
@@ -56,12 +57,14 @@ impl Lease for Api {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<KeepAlives>, Status> {
         // The stream itself holds no permit: it may be open for days.
+        self.sound()?;
         self.admit(OnLearner::Refuse, request.metadata())?;
         let needs_leader = requires_leader(request.metadata());
         let (metadata, extensions, requests) = request.into_parts();
         let state = (self.clone(), requests, Arc::new((metadata, extensions)));
         let answers = stream::try_unfold(state, move |(api, mut requests, from)| async move {
             let Some(request) = requests.message().await? else { return Ok(None) };
+            api.sound()?;
             if needs_leader && api.leadership().borrow().leader.is_none() {
                 return Err(Rejection::NoLeader.into());
             }
@@ -98,6 +101,7 @@ impl Api {
         if request.ttl > LONGEST_LEASE {
             return Err(Rejection::LeaseTtlTooLarge);
         }
+        self.quota.admit(cost::LEASE).await?;
         let id = if request.id == 0 { self.mint_lease_id() } else { request.id };
         let ttl = request.ttl.max(self.shortest_lease);
         let granted = self.propose(Operation::LeaseGrant(LeaseGrant { id, ttl })).await?;

@@ -1,4 +1,4 @@
-//! Status, MoveLeader, Snapshot, and the list of alarms, which is empty.
+//! Alarm, Status, Defragment, Hash, HashKV, MoveLeader, Snapshot.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -13,14 +13,17 @@ use quorum::Change;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Api, OnLearner};
+use super::{Api, OnLearner, unexpected};
 use crate::convert::Rejection;
 use crate::proto::etcdserverpb::alarm_request::AlarmAction;
 use crate::proto::etcdserverpb::maintenance_server::Maintenance;
 use crate::proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, DowngradeRequest, DowngradeResponse, MoveLeaderRequest, MoveLeaderResponse,
+    AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeRequest, DowngradeResponse,
+    HashKvRequest, HashKvResponse, HashRequest, HashResponse, MoveLeaderRequest, MoveLeaderResponse,
     SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
 };
+use crate::proto::internal::command::Operation;
+use crate::proto::internal::reply::Outcome;
 use crate::store::{HASH, Image};
 use crate::version::ETCD_VERSION;
 
@@ -34,18 +37,30 @@ impl Maintenance for Api {
     type SnapshotStream = Snapshots;
 
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
-        if request.get_ref().action() == AlarmAction::Activate {
-            return Err(Status::unimplemented("alarms cannot be raised by hand"));
-        }
-        let none = async |_| Ok(AlarmResponse { header: self.header(), alarms: Vec::new() });
-        self.unary("Alarm", OnLearner::Refuse, request, none).await
+        self.unary("Alarm", OnLearner::Refuse, request, |message| self.serve_alarm(message)).await
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         self.unary("Status", OnLearner::Serve, request, |_| self.serve_status()).await
     }
 
+    async fn hash(&self, request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        self.unary("Hash", OnLearner::Refuse, request, |_| self.serve_hash()).await
+    }
+
+    async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
+        self.unary("HashKV", OnLearner::Refuse, request, |message| self.serve_hash_kv(message)).await
+    }
+
+    async fn defragment(
+        &self,
+        request: Request<DefragmentRequest>,
+    ) -> Result<Response<DefragmentResponse>, Status> {
+        self.unary("Defragment", OnLearner::Refuse, request, |_| self.serve_defragment()).await
+    }
+
     async fn snapshot(&self, request: Request<SnapshotRequest>) -> Result<Response<Snapshots>, Status> {
+        self.sound()?;
         self.admit(OnLearner::Serve, request.metadata())?;
         let (metadata, extensions, _) = request.into_parts();
         let permitted = async { Ok(()) };
@@ -71,23 +86,49 @@ impl Maintenance for Api {
 }
 
 impl Api {
+    async fn serve_alarm(&self, request: AlarmRequest) -> Result<AlarmResponse, Rejection> {
+        let alarms = if request.action() == AlarmAction::Get {
+            self.barrier().await?;
+            self.alarms.asked(&request)
+        } else {
+            match self.propose(Operation::Alarm(request)).await? {
+                Outcome::Alarm(response) => response.alarms,
+                _ => return Err(unexpected()),
+            }
+        };
+        Ok(AlarmResponse { header: self.header(), alarms })
+    }
+
     async fn serve_status(&self) -> Result<StatusResponse, Rejection> {
         let status = self.group.status();
-        let store = self.store.clone();
-        let size = self.blocking(move || store.size()).await??;
+        let size = self.store.size();
         let leader = status.leadership.leader.unwrap_or(0);
+        let leaderless = (leader == 0).then(|| Rejection::NoLeader.text().to_owned());
+        let alarms = self.alarms.all();
         Ok(StatusResponse {
             header: self.header(),
             version: ETCD_VERSION.into(),
-            db_size: size.file.cast_signed(),
+            db_size: size.total().cast_signed(),
             db_size_in_use: size.used.cast_signed(),
             leader,
             raft_index: status.committed,
             raft_term: status.leadership.term,
             raft_applied_index: status.applied,
-            errors: if leader == 0 { vec![Rejection::NoLeader.text().into()] } else { Vec::new() },
+            errors: leaderless.into_iter().chain(alarms.iter().map(ToString::to_string)).collect(),
             is_learner: status.is_learner(status.id),
         })
+    }
+
+    /// Waits for it; whoever stops waiting does not stop it.
+    async fn serve_defragment(&self) -> Result<DefragmentResponse, Rejection> {
+        let mut rewrites = self.store.rewrites();
+        let ended = rewrites.borrow().ended;
+        self.store.rewrite_soon();
+        let rewrites = rewrites.wait_for(|rewrites| rewrites.ended > ended).await;
+        match rewrites.map_err(|_| Rejection::Stopped)?.failure.clone() {
+            None => Ok(DefragmentResponse { header: None }),
+            Some(why) => Err(Rejection::Internal(why)),
+        }
     }
 
     async fn serve_move(&self, target: u64) -> Result<MoveLeaderResponse, Rejection> {

@@ -9,11 +9,13 @@ mod auth;
 mod cluster;
 mod deadline;
 mod downgrade;
+mod hash;
 mod http;
 mod kv;
 mod lease;
 mod maintenance;
 mod metrics;
+mod quota;
 mod range_stream;
 mod recipes;
 mod watch;
@@ -37,7 +39,7 @@ use self::answers::Answers;
 use crate::auth::{Authority, Caller, Jwt, Passwords};
 use crate::config::Limits;
 use crate::convert::{Checks, Rejection};
-use crate::machine::{decode_reply, encode_as};
+use crate::machine::{Alarms, decode_reply, encode_as};
 use crate::proto::etcdserverpb::{AlarmType, ResponseHeader};
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
@@ -46,6 +48,7 @@ use crate::watch::Hub;
 
 pub(crate) use http::router;
 pub(crate) use metrics::ApiMetrics;
+pub(crate) use quota::Quota;
 #[cfg(any(test, fuzzing))]
 pub(crate) use watch::{new_watcher, split};
 
@@ -54,6 +57,19 @@ const ROLE_FRESHNESS: Duration = Duration::from_millis(100);
 
 /// From here on a linearizable read is counted as slow: when etcd asks for its confirmation again.
 const SLOW_READ: Duration = Duration::from_millis(500);
+/// What a member whose state has diverged still answers: what is needed to see that, and to replace it.
+const UNSOUND: [&str; 10] = [
+    "Alarm",
+    "Status",
+    "Hash",
+    "HashKV",
+    "MoveLeader",
+    "MemberList",
+    "MemberAdd",
+    "MemberRemove",
+    "MemberUpdate",
+    "MemberPromote",
+];
 
 /// What the services stand on.
 pub(crate) struct ApiConfig {
@@ -75,6 +91,8 @@ pub(crate) struct ApiConfig {
     /// What `/metrics` shows.
     pub(crate) registry: Metrics,
     pub(crate) authority: Arc<Authority>,
+    pub(crate) alarms: Arc<Alarms>,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) passwords: Passwords,
     /// Signs and verifies tokens; none: they are simple ones.
     pub(crate) jwt: Option<Jwt>,
@@ -101,6 +119,8 @@ pub(crate) struct Inner {
     request_ids: AtomicU64,
     learner: Mutex<Option<(Instant, bool)>>,
     answers: Answers,
+    /// Held while the store is hashed.
+    hashing: tokio::sync::Mutex<()>,
 }
 
 impl std::ops::Deref for Api {
@@ -127,6 +147,7 @@ impl Api {
         let leadership = config.group.leadership();
         let learner = Mutex::new(None);
         let answers = Answers::new(config.limits.answer_bytes);
+        let hashing = tokio::sync::Mutex::default();
         Self(Arc::new(Inner {
             config,
             leadership,
@@ -136,6 +157,7 @@ impl Api {
             request_ids,
             learner,
             answers,
+            hashing,
         }))
     }
 
@@ -211,14 +233,17 @@ impl Api {
         F: Future<Output = Result<R, Rejection>>,
     {
         let begun = Instant::now();
-        let outcome = match self.admit(on_learner, request.metadata()) {
+        let admitted = self.sound_for(method).and_then(|()| self.admit(on_learner, request.metadata()));
+        let outcome = match admitted {
             Err(rejection) => Err(rejection),
             Ok(()) => {
                 let (metadata, extensions, message) = request.into_parts();
                 let peer = extensions.get::<Peer>();
                 let serving = self.on_behalf(method, &metadata, peer, serve(message));
                 let served = timeout(deadline::of(&metadata), serving).await;
-                served.unwrap_or(Err(Rejection::DeadlineExceeded))
+                let served = served.unwrap_or(Err(Rejection::DeadlineExceeded));
+                // Again: it may have come to light meanwhile.
+                self.sound_for(method).and(served)
             }
         };
         let outcome = outcome.map(Response::new).map_err(Status::from);
@@ -236,10 +261,21 @@ impl Api {
         Ok(())
     }
 
-    /// The alarms of all members.
-    #[expect(clippy::unused_self, reason = "there is no way to raise one yet")]
+    /// The alarms that make this member unhealthy.
     fn raised(&self) -> impl Iterator<Item = AlarmType> {
-        std::iter::empty()
+        let raised = self.alarms.all();
+        let kinds: Vec<_> =
+            raised.iter().filter(|a| self.alarms.concerns_me(**a)).map(|a| a.kind()).collect();
+        kinds.into_iter()
+    }
+
+    /// A member whose state has diverged answers nothing that depends on it.
+    fn sound(&self) -> Result<(), Rejection> {
+        if self.alarms.is_fenced() { Err(Rejection::Corrupt) } else { Ok(()) }
+    }
+
+    fn sound_for(&self, method: &str) -> Result<(), Rejection> {
+        if UNSOUND.contains(&method) { Ok(()) } else { self.sound() }
     }
 
     fn is_learner(&self) -> bool {

@@ -37,6 +37,7 @@ impl Watch for Api {
 
     async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Responses>, Status> {
         // The stream itself holds no permit: it may be open for days.
+        self.sound()?;
         self.admit(OnLearner::Refuse, request.metadata())?;
         let requires_leader = requires_leader(request.metadata());
         let stream = WatchStream::new(self, request, requires_leader);
@@ -101,6 +102,7 @@ impl WatchStream {
     /// The next response. None: the client has closed its side.
     async fn next(mut self) -> Result<Option<(WatchResponse, Self)>, Status> {
         loop {
+            self.api.sound()?;
             // Requests first: a client must get through to a session that is busy.
             if let Some(request) = self.requests.message().now_or_never() {
                 match request? {
@@ -134,6 +136,7 @@ impl WatchStream {
         tokio::select! {
             biased;
             () = stopping.cancelled() => Err(Rejection::Stopped.into()),
+            () = self.api.alarms.fenced() => Err(Rejection::Corrupt.into()),
             () = leaderless(&self.api, self.requires_leader) => Err(Rejection::NoLeader.into()),
             request = self.requests.message() => Ok(request?.map_or(Turn::Ended, Turn::Request)),
             () = self.session.inbox().wait() => Ok(Turn::Look),

@@ -44,6 +44,8 @@ pub(crate) enum Rejection {
     Unhealthy,
     NotForLearners,
     BadTransferee,
+    NoSpace,
+    Corrupt,
     /// About users and their permissions.
     Auth(AuthRefusal),
     BadVersion,
@@ -63,7 +65,7 @@ impl Rejection {
     /// Code and text as in etcd 3.5 (`api/v3rpc/rpctypes`).
     fn row(&self) -> (Code, &str) {
         use Code::{
-            DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange,
+            DataLoss, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange,
             ResourceExhausted, Unavailable, Unimplemented, Unknown,
         };
         match self {
@@ -115,6 +117,8 @@ impl Rejection {
             Self::Unhealthy => (Unavailable, "etcdserver: unhealthy cluster"),
             Self::NotForLearners => (Unavailable, "etcdserver: rpc not supported for learner"),
             Self::BadTransferee => (FailedPrecondition, "etcdserver: bad leader transferee"),
+            Self::NoSpace => (ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
+            Self::Corrupt => (DataLoss, "etcdserver: corrupt cluster"),
             Self::Auth(refusal) => refusal.row(),
             Self::BadVersion => (InvalidArgument, "etcdserver: wrong downgrade target version format"),
             Self::BadDowngradeTarget => (InvalidArgument, "etcdserver: invalid downgrade target version"),
@@ -149,6 +153,8 @@ impl From<Refusal> for Rejection {
             Refusal::LeaseNotFound => Self::LeaseNotFound,
             Refusal::LeaseExists => Self::LeaseExists,
             Refusal::StaleLessor => Self::NotLeader,
+            Refusal::NoSpace => Self::NoSpace,
+            Refusal::Corrupt => Self::Corrupt,
             Refusal::Auth(refusal) => Self::Auth(refusal),
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{Lessor, LessorError};
-use crate::machine::{Refusal, decode_reply, encode, header};
+use crate::machine::{Alarms, Refusal, decode_reply, encode, header};
 use crate::proto::etcdserverpb::{
     LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
@@ -37,6 +37,7 @@ pub(crate) struct Keeper {
     context: Context,
     lessor: Arc<Lessor>,
     store: Arc<Store>,
+    alarms: Arc<Alarms>,
     group: Group,
     leadership: watch::Receiver<Leadership>,
     /// How old a proof of leadership may be. Shorter than an election takes, so that no successor
@@ -54,6 +55,7 @@ impl Keeper {
         context: &Context,
         lessor: Arc<Lessor>,
         store: Arc<Store>,
+        alarms: Arc<Alarms>,
         group: &Group,
         election: Duration,
     ) -> Arc<Self> {
@@ -62,6 +64,7 @@ impl Keeper {
             context: context.clone(),
             lessor,
             store,
+            alarms,
             group: group.clone(),
             leadership,
             freshness: election / 4,
@@ -89,7 +92,8 @@ impl Keeper {
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, String> {
-        if !self.prove_leadership().await {
+        // A state that has diverged knows nothing about leases either.
+        if self.alarms.is_fenced() || !self.prove_leadership().await {
             return Ok(Answer::NotPrimary(NotPrimary {}));
         }
         match call {
@@ -160,6 +164,9 @@ impl Keeper {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
+            if self.alarms.is_fenced() {
+                continue;
+            }
             let Some((epoch, over)) = self.lessor.expired(REVOCATIONS_A_LOOK) else { return Superseded };
             let outcomes = stream::iter(over).map(|id| self.revoke(id, epoch)).buffer_unordered(ABREAST);
             let outcomes: Vec<Result<(), Superseded>> = outcomes.collect().await;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kit::Context;
 use quorum::{Command, StateMachine};
 
-use super::{Machine, command};
+use super::{Alarms, Machine, command};
 use crate::auth::{Authority, Credentials};
 use crate::fuzzing::{chunks, exported};
 use crate::lessor::Lessor;
@@ -50,8 +50,9 @@ impl Replica {
     fn new(context: &Context, dir: &str) -> Self {
         let store = Store::open_in(context, Path::new(dir), StoreOptions::default()).expect("a fresh disk");
         let authority = Authority::open(&store.view(), Duration::ZERO, Duration::from_secs(300));
-        let machine =
-            Machine::new(store.clone(), Arc::new(Lessor::default()), authority.expect("an empty store"));
+        let alarms = Alarms::open(&store.view(), 1).expect("an empty store");
+        let authority = authority.expect("an empty store");
+        let machine = Machine::new(store.clone(), Arc::new(Lessor::default()), authority, alarms);
         Self { store, machine }
     }
 
@@ -96,5 +97,6 @@ pub(crate) fn with_history(context: &Context) -> Arc<Store> {
 pub(crate) fn travels(operation: Operation) {
     let who = Credentials { user: "alice".into(), revision: 7 };
     let payload = super::encode_as(who.clone(), 1, operation.clone());
-    assert_eq!(command::decode(1, payload).expect("an own command"), (who, operation));
+    let decoded = command::decode(1, payload).expect("an own command");
+    assert_eq!((decoded.who, decoded.operation), (who, operation));
 }

@@ -24,19 +24,28 @@ pub enum Refusal {
     /// Another lessor decides about expiry by now.
     #[error("another lessor has taken over")]
     StaleLessor,
+    /// An alarm says that a member has no room left.
+    #[error("database space exceeded")]
+    NoSpace,
+    /// This replica's state has diverged from the others'. The only refusal that not all give alike: the
+    /// command may have been carried out by the others.
+    #[error("corrupt cluster")]
+    Corrupt,
     /// About users and their permissions.
     #[error(transparent)]
     Auth(#[from] AuthRefusal),
 }
 
 impl Refusal {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Compacted,
         Self::FutureRevision,
         Self::KeyNotFound,
         Self::LeaseNotFound,
         Self::LeaseExists,
         Self::StaleLessor,
+        Self::NoSpace,
+        Self::Corrupt,
     ];
 
     /// As it stands in a reply.
@@ -48,6 +57,8 @@ impl Refusal {
             Self::LeaseNotFound => 4,
             Self::LeaseExists => 5,
             Self::StaleLessor => 6,
+            Self::NoSpace => 7,
+            Self::Corrupt => 8,
             Self::Auth(refusal) => refusal.number(),
         }
     }

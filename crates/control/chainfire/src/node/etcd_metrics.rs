@@ -82,11 +82,10 @@ impl EtcdCollector {
         gauge(encoder, "etcd_debugging_mvcc_compact_revision", "The latest compaction", compacted)?;
         let put = signed(tally.put_bytes());
         gauge(encoder, "etcd_debugging_mvcc_total_put_size_in_bytes", "Bytes put by this member", put)?;
-        if let Ok(size) = self.store.size() {
-            let (file, used) = (signed(size.file), signed(size.used));
-            gauge(encoder, "etcd_mvcc_db_total_size_in_bytes", "Size of the store's file", file)?;
-            gauge(encoder, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the rows in it", used)?;
-        }
+        let size = self.store.size();
+        let (total, used) = (signed(size.total()), signed(size.used));
+        gauge(encoder, "etcd_mvcc_db_total_size_in_bytes", "What counts for the store's quota", total)?;
+        gauge(encoder, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the rows in its file", used)?;
         for (name, help, value) in [
             ("range", "Ranges read by this member", tally.ranges()),
             ("put", "Puts applied by this member", tally.puts()),

@@ -1,17 +1,20 @@
-//! What the store wants done now and then: flushes, and forgetting what was compacted.
+//! What the store wants done now and then: flushes, forgetting what was compacted, rewriting the file.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kit::Context;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Progress, StepError, Store, StoreError};
 
 /// The longest that changes stay in memory alone: bounds what a restart applies again.
 const IDLE: Duration = Duration::from_secs(10);
 /// Changes looked at in one slice of scrubbing: a few milliseconds.
 const SLICE: usize = 1000;
+/// Rows copied in one slice of rewriting: a few milliseconds, too.
+const ROWS: usize = 2048;
 
 /// Keeps house for as long as the process lives.
 pub(super) async fn run(context: Context, store: Arc<Store>) -> Result<(), StoreError> {
@@ -27,6 +30,60 @@ pub(super) async fn run(context: Context, store: Arc<Store>) -> Result<(), Store
             sleep(begun.elapsed()).await;
             flush(&context, &store, false).await?;
         }
+        if store.is_rewrite_wanted() {
+            rewrite(&context, &store).await?;
+        }
+    }
+}
+
+/// Rewrites the file, beside everything else. A rewrite that fails is given up, and who asked is told.
+async fn rewrite(context: &Context, store: &Arc<Store>) -> Result<(), StoreError> {
+    let begun = (Instant::now(), store.size().file);
+    let outcome = rewrite_in_slices(context, store).await;
+    let (took, before, after) = (begun.0.elapsed(), begun.1, store.size().file);
+    let failure = match outcome {
+        Ok(()) => {
+            tracing::info!(?took, before, after, "the store's file was rewritten");
+            None
+        }
+        Err(StepError::GivenUp(e)) => {
+            tracing::warn!(error = %e, "the store's file was not rewritten; the old one stays in use");
+            Some(e.to_string())
+        }
+        Err(StepError::Fatal(e)) => return Err(e),
+    };
+    let owned = store.clone();
+    context.blocking(move || owned.end_rewrite(failure)).await;
+    Ok(())
+}
+
+async fn rewrite_in_slices(context: &Context, store: &Arc<Store>) -> Result<(), StepError> {
+    // The compaction that was asked for before is on disk first, and so is what it superseded gone.
+    blocking(context, store, Store::flush).await.map_err(StepError::Fatal)?;
+    while blocking(context, store, |store| store.scrub(SLICE))
+        .await
+        .map_err(StepError::Fatal)?
+        .unwrap_or(false)
+    {
+        yield_now().await;
+    }
+    let begun = blocking(context, store, |store| store.begin_rewrite(ROWS)).await?;
+    let Some(mut rewrite) = begun else { return Ok(()) };
+    loop {
+        let (begun, owned) = (Instant::now(), store.clone());
+        let stepped = context.blocking(move || {
+            let progress = rewrite.step(&owned);
+            (rewrite, progress)
+        });
+        let Some((next, progress)) = stepped.await else { return Ok(()) };
+        rewrite = next;
+        match progress? {
+            Progress::Done => return Ok(()),
+            // Writers are gaining on it.
+            Progress::CatchingUp => yield_now().await,
+            Progress::Copying => sleep(begun.elapsed()).await,
+        }
+        flush(context, store, false).await.map_err(StepError::Fatal)?;
     }
 }
 

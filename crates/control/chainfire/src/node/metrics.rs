@@ -9,11 +9,13 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use quorum::{Group, Host};
 
+use crate::machine::Alarms;
 use crate::store::Store;
 
 /// Looks at the store, the group and the log.
 pub(super) struct ReplicaCollector {
     pub(super) store: Arc<Store>,
+    pub(super) alarms: Arc<Alarms>,
     pub(super) group: Group,
     pub(super) host: Host,
 }
@@ -21,14 +23,16 @@ pub(super) struct ReplicaCollector {
 impl Collector for ReplicaCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let status = self.group.status();
-        let size = self.store.size().ok();
+        let size = self.store.size();
         let wal = self.host.wal().stats();
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let gauges = [
             ("revision", "The latest revision", self.store.view().head()),
             ("compact_revision", "The latest compaction; -1 for none", self.store.compacted()),
-            ("store_bytes", "Size of the store's file", size.map_or(0, |size| signed(size.file))),
-            ("store_used_bytes", "Bytes of the rows in it", size.map_or(0, |size| signed(size.used))),
+            ("store_bytes", "What the store's file takes from the disk", signed(size.file)),
+            ("store_used_bytes", "Bytes of the rows in it", signed(size.used)),
+            ("store_unflushed_bytes", "Changes that are not in the file yet", signed(size.unflushed)),
+            ("alarms", "Alarms of all members", signed(self.alarms.all().len() as u64)),
             ("leases", "Leases", signed(self.store.leases().len() as u64)),
             ("has_leader", "Whether a leader is known", i64::from(status.leadership.leader.is_some())),
             ("is_leader", "Whether this member leads", i64::from(status.leadership.is_leader)),

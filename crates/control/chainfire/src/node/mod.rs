@@ -30,11 +30,12 @@ use self::etcd_metrics::EtcdCollector;
 use self::identity::{Identity, cluster_id, founder_id};
 use self::metrics::ReplicaCollector;
 use self::pages::{Late, pages};
-use crate::api::{Api, ApiConfig, ApiMetrics};
+use crate::api::{Api, ApiConfig, ApiMetrics, Quota};
 use crate::auth::{Authority, Jwt, JwtError, Passwords, SchemeError};
+use crate::check::{self, Checker};
 use crate::config::Config;
 use crate::lessor::{self, Keeper, Lessor};
-use crate::machine::Machine;
+use crate::machine::{Alarms, Machine};
 use crate::store::{Store, StoreError};
 use crate::watch::{self, Hub};
 
@@ -114,6 +115,7 @@ pub struct Node {
     group: Group,
     store: Arc<Store>,
     hub: Arc<Hub>,
+    alarms: Arc<Alarms>,
 }
 
 impl Node {
@@ -125,6 +127,11 @@ impl Node {
     /// Its replica.
     pub fn group(&self) -> &Group {
         &self.group
+    }
+
+    /// The alarms that it knows of.
+    pub fn alarms(&self) -> &Arc<Alarms> {
+        &self.alarms
     }
 
     /// Its store.
@@ -183,7 +190,9 @@ pub async fn build(
     let member = own.member;
     let lessor = Arc::new(Lessor::default());
     let authority = Authority::open(&store.view(), context.clock().unix(), config.auth.token_ttl)?;
-    let machine = Machine::new(store.clone(), lessor.clone(), authority.clone());
+    let alarms = Alarms::open(&store.view(), member)?;
+    let machine = Machine::new(store.clone(), lessor.clone(), authority.clone(), alarms.clone());
+    let findings = machine.findings();
     let group = host.open_group(group_config(config, member), machine).await?;
     if known.is_some() {
         standing::check(context, config, own, &group).await?;
@@ -197,12 +206,24 @@ pub async fn build(
         "member"
     );
     let hub = Hub::new(&store);
-    start_tasks(context, config, &store, &hub, &group, &lessor);
-    report(&observers, (&store, &hub), &group, &host)?;
+    let keeper = Keeper::new(context, lessor, store.clone(), alarms.clone(), &group, config.raft.election);
+    start_tasks(context, &store, &hub, keeper);
+    report(&observers, (&store, &hub, &alarms), &group, &host)?;
     context.tasks().spawn(etcd_metrics::count_leaders(group.leadership(), leader_changes(&observers)?));
-    let api = api(context, config, (&store, &authority), &hub, &group, &observers)?;
+    let api = api(context, config, (&store, &authority, &alarms), &hub, &group, &observers)?;
+    context.tasks().spawn(api.quota.clone().watch());
+    let checker = Checker {
+        context: context.clone(),
+        store: store.clone(),
+        alarms: alarms.clone(),
+        group: group.clone(),
+        findings,
+        interval: config.store.check_interval,
+        entries: config.store.check_entries,
+    };
+    context.tasks().spawn(check::run(checker));
     let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
-    Ok(Node { client, group, store, hub })
+    Ok(Node { client, group, store, hub, alarms })
 }
 
 async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, StartError> {
@@ -290,15 +311,7 @@ async fn serve_peers(
     Ok(())
 }
 
-fn start_tasks(
-    context: &Context,
-    config: &Config,
-    store: &Arc<Store>,
-    hub: &Arc<Hub>,
-    group: &Group,
-    lessor: &Arc<Lessor>,
-) {
-    let keeper = Keeper::new(context, lessor.clone(), store.clone(), group, config.raft.election);
+fn start_tasks(context: &Context, store: &Arc<Store>, hub: &Arc<Hub>, keeper: Arc<Keeper>) {
     context.tasks().spawn(lessor::run(keeper));
     let tasks = context.tasks();
     spawn_storage(context, watch::run(context.clone(), hub.clone(), store.clone()));
@@ -322,7 +335,7 @@ fn leader_changes(observers: &Observers) -> Result<Counter, MetricsError> {
 
 fn report(
     observers: &Observers,
-    (store, hub): (&Arc<Store>, &Arc<Hub>),
+    (store, hub, alarms): (&Arc<Store>, &Arc<Hub>, &Arc<Alarms>),
     group: &Group,
     host: &Host,
 ) -> Result<(), StartError> {
@@ -339,6 +352,7 @@ fn report(
     });
     observers.metrics.collect(ReplicaCollector {
         store: store.clone(),
+        alarms: alarms.clone(),
         group: group.clone(),
         host: host.clone(),
     });
@@ -346,6 +360,11 @@ fn report(
     observers.health.probe("leader", Kind::Ready, move || match leadership.borrow().leader {
         Some(_) => Ok(()),
         None => Err("no leader is known; fewer than a quorum of members may be up".into()),
+    });
+    let fence = alarms.clone();
+    observers.health.probe("state", Kind::Ready, move || match fence.is_fenced() {
+        false => Ok(()),
+        true => Err("the state has diverged from the other members': remove this one and add it anew".into()),
     });
     let wal = host.wal().clone();
     observers.health.probe("log", Kind::Live, move || {
@@ -357,7 +376,7 @@ fn report(
 fn api(
     context: &Context,
     config: &Config,
-    (store, authority): (&Arc<Store>, &Arc<Authority>),
+    (store, authority, alarms): (&Arc<Store>, &Arc<Authority>, &Arc<Alarms>),
     hub: &Arc<Hub>,
     group: &Group,
     observers: &Observers,
@@ -378,6 +397,8 @@ fn api(
         metrics: ApiMetrics::register(&observers.metrics)?,
         registry: observers.metrics.clone(),
         authority: authority.clone(),
+        alarms: alarms.clone(),
+        quota: Arc::new(Quota::new(context, store, alarms, group, config.store.quota_bytes)),
         passwords: Passwords::new(context, config.auth.bcrypt_cost),
         jwt: Jwt::open(&config.auth.scheme()?)?,
         certificate_users: config.auth.certificate_users,

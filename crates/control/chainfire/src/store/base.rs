@@ -8,7 +8,7 @@
 //! | `leases` | id → time to live in seconds |
 //! | `attached` | lease, key → nothing |
 //! | `records` | name → what replicas agree on besides keys: opaque here |
-//! | `meta` | `state`, `scrubbed`, `used`, `format` |
+//! | `meta` | `state`, `chain`, `scrubbed`, `used`, `format` |
 //!
 //! A value is stored once, under its revision. A snapshot is shared by all readers until the next
 //! one replaces it, so that a read opens neither transaction nor table.
@@ -20,10 +20,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use redb::{
-    Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition,
+    AccessGuard, Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table,
+    TableDefinition,
 };
 
 use super::codec::{Reader, Writer};
+use super::digest::Chain;
 use super::error::StoreError;
 use super::event::{Event, Pointer, Row};
 use super::files::Files;
@@ -59,12 +61,14 @@ pub struct State {
     pub epoch: u64,
     /// Opaque: how far replication had come.
     pub position: Option<Bytes>,
+    /// The hash of everything done so far; none while nobody has begun one since a version without.
+    pub chain: Option<Chain>,
 }
 
 impl State {
     /// An empty store is at revision 1, as etcd's.
     pub(crate) fn empty() -> Self {
-        Self { revision: 1, compacted: -1, epoch: 0, position: None }
+        Self { revision: 1, compacted: -1, epoch: 0, position: None, chain: Some(Chain::begin(0)) }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -83,7 +87,33 @@ impl State {
         let (revision, compacted, epoch) = (r.number()?, r.number()?, r.number()?.cast_unsigned());
         let known = r.byte()? != 0;
         let position = known.then(|| Bytes::copy_from_slice(r.rest()));
-        Ok(Self { revision, compacted, epoch, position })
+        Ok(Self { revision, compacted, epoch, position, chain: None })
+    }
+
+    /// The chain has a row of its own, bound to the position that it is of: a version that does not know
+    /// it goes on without, and what it leaves behind must not be taken for the hash of its state.
+    pub(crate) fn encode_chain(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let Some(chain) = self.chain else { return out };
+        out.extend_from_slice(&chain.origin.to_be_bytes());
+        out.extend_from_slice(&chain.hash.to_be_bytes());
+        out.extend_from_slice(self.position.as_deref().unwrap_or_default());
+        out
+    }
+
+    fn with_chain(mut self, row: Option<&[u8]>) -> Result<Self, StoreError> {
+        let own = self.position.as_deref().unwrap_or_default();
+        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+        self.chain = match row {
+            None if self.position.is_none() => Some(Chain::begin(0)),
+            None | Some([]) => None,
+            Some(row) => {
+                let (origin, rest) = row.split_first_chunk().ok_or(StoreError::Row("meta"))?;
+                let (hash, position) = rest.split_first_chunk().ok_or(StoreError::Row("meta"))?;
+                (position == own).then(|| Chain { origin: number(origin), hash: number(hash) })
+            }
+        };
+        Ok(self)
     }
 }
 
@@ -149,10 +179,10 @@ pub(crate) struct Base {
     pub(crate) used: u64,
     pub(crate) current: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(crate) events: ReadOnlyTable<&'static [u8; ENCODED], &'static [u8]>,
-    history: ReadOnlyTable<KeyAt, u8>,
+    pub(crate) history: ReadOnlyTable<KeyAt, u8>,
     pub(crate) leases: ReadOnlyTable<i64, i64>,
-    attached: ReadOnlyTable<(i64, &'static [u8]), ()>,
-    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(crate) attached: ReadOnlyTable<(i64, &'static [u8]), ()>,
+    pub(crate) records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     /// Declared last, so that the file is closed after its readers.
     database: Arc<Database>,
 }
@@ -208,12 +238,13 @@ impl Base {
         let txn = database.begin_read()?;
         let meta = txn.open_table(META)?;
         let state = meta.get("state")?.ok_or(StoreError::Row("meta"))?;
+        let chain = meta.get("chain")?;
         let number = |name: &str| -> Result<[u8; 8], StoreError> {
             let row = meta.get(name)?.ok_or(StoreError::Row("meta"))?;
             row.value().try_into().map_err(|_| StoreError::Row("meta"))
         };
         Ok(Self {
-            state: State::decode(state.value())?,
+            state: State::decode(state.value())?.with_chain(chain.as_ref().map(AccessGuard::value))?,
             scrubbed: i64::from_be_bytes(number("scrubbed")?),
             used: u64::from_be_bytes(number("used")?),
             current: txn.open_table(CURRENT)?,

@@ -40,6 +40,28 @@ pub enum StoreError {
     /// An image that is not whole and unharmed.
     #[error("the image is refused and nothing was changed: {0}")]
     Image(String),
+    /// A file that cannot be written beside the old one without leaving others without room.
+    #[error(
+        "rewriting the store's file needs {needed} bytes beside it, and {free} are free: make room first"
+    )]
+    NoRoom {
+        /// What it needs.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
+    /// A rewritten file that is not the old one's equal.
+    #[error(
+        "the rewritten file has {found} rows in `{table}` instead of {expected}; the old one stays in use"
+    )]
+    Twin {
+        /// Which table.
+        table: &'static str,
+        /// Rows of the old file.
+        expected: u64,
+        /// Rows of the new one.
+        found: u64,
+    },
     /// The database.
     #[error("the store failed: {0}")]
     Database(#[source] Box<redb::Error>),

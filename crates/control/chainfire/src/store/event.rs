@@ -90,7 +90,7 @@ pub(crate) struct Row<'a> {
     pub(crate) value: &'a [u8],
     create: i64,
     version: i64,
-    lease: i64,
+    pub(crate) lease: i64,
 }
 
 impl<'a> Row<'a> {

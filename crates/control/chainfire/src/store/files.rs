@@ -1,6 +1,7 @@
 //! Where the store's files are: the machine's file system, or the disk of a simulation.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,9 +59,24 @@ impl Files {
         self.sync_names(to)
     }
 
-    /// How large a file is.
-    pub(super) fn size(&self, path: &Path) -> io::Result<u64> {
-        self.disk.open(path, false)?.size()
+    /// How many bytes of the disk a file takes. Holes, which the database makes when it grows, take none.
+    pub(super) fn allocated(&self, path: &Path) -> io::Result<u64> {
+        match self.mode {
+            // In units of 512 bytes, whatever the file system's own blocks are.
+            Mode::Real => Ok(std::fs::metadata(path)?.blocks() * 512),
+            Mode::Simulated => self.disk.open(path, false)?.size(),
+        }
+    }
+
+    /// How many bytes more fit beside a file; a simulated disk does not tell.
+    pub(super) fn room_beside(&self, path: &Path) -> io::Result<u64> {
+        match self.mode {
+            Mode::Real => {
+                let system = rustix::fs::statvfs(path.parent().unwrap_or(Path::new(".")))?;
+                Ok(system.f_bavail.saturating_mul(system.f_frsize))
+            }
+            Mode::Simulated => Ok(u64::MAX),
+        }
     }
 
     fn sync_names(&self, path: &Path) -> io::Result<()> {

@@ -19,6 +19,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::base::State;
+use super::digest::Chain;
 use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;
@@ -27,7 +28,7 @@ use super::view::View;
 use super::{Store, export_leases};
 use crate::proto::internal::image_record::Record;
 use crate::proto::internal::{
-    ImageEnd, ImageEntry, ImageEvent, ImageHeader, ImagePart, ImageRecord, LeaseGrant,
+    ImageChain, ImageEnd, ImageEntry, ImageEvent, ImageHeader, ImagePart, ImageRecord, LeaseGrant,
 };
 
 pub(crate) const MAGIC: &[u8; 16] = b"chainfire image\n";
@@ -174,6 +175,7 @@ impl Image {
             compact_revision: self.state.compacted,
             scrubbed: self.view.base.scrubbed,
             lessor_epoch: self.state.epoch,
+            chain: self.state.chain.map(|Chain { origin, hash }| ImageChain { origin, hash }),
         }
     }
 

@@ -15,6 +15,7 @@ use redb::{Database, Durability, ReadableTable};
 use sha2::{Digest, Sha256};
 
 use super::base::{ATTACHED, Base, META, State};
+use super::digest::Chain;
 use super::error::StoreError;
 use super::event::Pointer;
 use super::files::Files;
@@ -25,7 +26,7 @@ use super::revision::Revision;
 use super::view::View;
 use super::{Store, base, read_leases};
 use crate::proto::internal::image_record::Record;
-use crate::proto::internal::{ImageEnd, ImageEntry, ImageHeader, ImagePart, ImageRecord};
+use crate::proto::internal::{ImageChain, ImageEnd, ImageEntry, ImageHeader, ImagePart, ImageRecord};
 
 /// Where an image is unpacked.
 pub(super) fn draft(path: &Path) -> PathBuf {
@@ -52,6 +53,7 @@ impl Store {
         *state = base.state.clone();
         *self.leases.write().unwrap_or_else(PoisonError::into_inner) = leases;
         self.take_over(base);
+        self.measure();
         Ok(())
     }
 
@@ -142,14 +144,16 @@ impl Target<'_> {
     }
 
     fn finish(self, position: &Bytes) -> Result<(), StoreError> {
-        let ImageHeader { revision, compact_revision: compacted, lessor_epoch: epoch, .. } = self.header;
+        let ImageHeader { revision, compact_revision: compacted, lessor_epoch: epoch, chain, .. } =
+            self.header;
+        let chain = chain.map(|ImageChain { origin, hash }| Chain { origin, hash });
         if revision < 1 || compacted > revision {
             return Err(StoreError::image(format!("revision {revision}, compacted at {compacted}")));
         }
         let mut txn = self.database.begin_write()?;
         txn.set_durability(Durability::Immediate)?;
         txn.set_quick_repair(true);
-        write_state(&txn, &State { revision, compacted, epoch, position: Some(position.clone()) })?;
+        write_state(&txn, &State { revision, compacted, epoch, position: Some(position.clone()), chain })?;
         txn.open_table(META)?.insert("scrubbed", self.header.scrubbed.to_be_bytes().as_slice())?;
         {
             let mut attached = txn.open_table(ATTACHED)?;

@@ -11,16 +11,23 @@
 
 mod base;
 mod codec;
+mod digest;
 mod error;
 mod event;
 mod files;
 mod flush;
+mod hash;
+#[cfg(test)]
+mod hash_tests;
 mod image;
 mod import;
 mod recent;
 #[cfg(test)]
 mod records_tests;
 mod revision;
+mod rewrite;
+#[cfg(test)]
+mod rewrite_tests;
 mod scrub;
 mod slice;
 mod span;
@@ -30,7 +37,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use arc_swap::ArcSwap;
@@ -48,13 +55,16 @@ use crate::proto::internal::LeaseGrant;
 
 pub(crate) use base::FORMAT;
 pub use base::State;
+pub use digest::Chain;
 pub use error::StoreError;
 pub use event::Event;
+pub use hash::{Hashing, OutOfReach};
 pub use image::Image;
 #[cfg(any(test, fuzzing))]
 pub(crate) use image::MAGIC;
 pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
 pub use revision::Revision;
+pub use rewrite::{Progress, Rewrite, Rewrites, StepError};
 pub use slice::Budget;
 pub use span::Span;
 pub use tally::Tally;
@@ -77,13 +87,22 @@ impl Default for StoreOptions {
     }
 }
 
-/// Bytes on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much room a store takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// Of the file.
+    /// What the file takes from the disk: its pages, free ones too, but not its holes.
     pub file: u64,
     /// Of the rows in it.
     pub used: u64,
+    /// Changes that are only in memory yet, and will go to the file.
+    pub unflushed: u64,
+}
+
+impl Size {
+    /// What quotas count.
+    pub fn total(self) -> u64 {
+        self.file + self.unflushed
+    }
 }
 
 /// A file of versioned keys. Shared by one writer, any number of readers and the housekeeping.
@@ -105,9 +124,16 @@ pub struct Store {
     heads: watch::Sender<i64>,
     record_changes: watch::Sender<u64>,
     scrubbed: watch::Sender<i64>,
+    file_bytes: watch::Sender<u64>,
     wake: Notify,
     flush_wanted: AtomicBool,
     tally: Tally,
+    rewrite_wanted: AtomicBool,
+    /// Slices of scrubbing so far.
+    scrubs: AtomicU64,
+    /// The scrubber rests.
+    rewriting: AtomicBool,
+    rewrites: watch::Sender<Rewrites>,
 }
 
 impl Store {
@@ -125,6 +151,7 @@ impl Store {
         files.create_dir(dir)?;
         let path = dir.join("store.redb");
         files.remove(&import::draft(&path))?;
+        files.remove(&rewrite::twin(&path))?;
         let base = Base::latest(&base::open(&files, &path, options.cache_bytes)?)?;
         let leases = read_leases(&base)?;
         let mut state = base.state.clone();
@@ -132,6 +159,7 @@ impl Store {
             state.revision -= 1;
         }
         let scrubbed = base.scrubbed;
+        let file_bytes = watch::Sender::new(files.allocated(&path)?);
         let active = Arc::new(Recent::after(state.revision));
         let view = View { era: 0, active, sealed: Vec::new(), base: Arc::new(base) };
         Ok(Arc::new(Self {
@@ -146,10 +174,15 @@ impl Store {
             heads: watch::Sender::new(state.revision),
             record_changes: watch::Sender::new(0),
             scrubbed: watch::Sender::new(scrubbed),
+            file_bytes,
             applying: Mutex::new(state),
             wake: Notify::new(),
             flush_wanted: AtomicBool::new(false),
             tally: Tally::default(),
+            rewrite_wanted: AtomicBool::new(false),
+            scrubs: AtomicU64::new(1),
+            rewriting: AtomicBool::new(false),
+            rewrites: watch::Sender::default(),
         }))
     }
 
@@ -186,6 +219,20 @@ impl Store {
         self.leases.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The hash of everything done so far; none: nobody has begun one. Waits for the batch being applied.
+    pub fn chain(&self) -> Option<Chain> {
+        self.applying().chain
+    }
+
+    /// A hash over all leases.
+    pub fn leases_hash(&self) -> u64 {
+        let mut chain = Chain::begin(0);
+        for (id, ttl) in self.leases().iter() {
+            chain.deed(&digest::Deed::Grant { id: *id, ttl: *ttl });
+        }
+        chain.hash
+    }
+
     /// The known bug that a simulation has put in, if any.
     pub(crate) fn sabotage(&self) -> Sabotage {
         self.files.sabotage
@@ -201,10 +248,24 @@ impl Store {
         self.view().attached(lease)
     }
 
-    /// How large it is. Blocks.
-    pub fn size(&self) -> Result<Size, StoreError> {
-        let file = self.files.size(&self.path)?;
-        Ok(Size { file, used: self.view().base.used })
+    /// How large it is; the file as it was after the last change of it. Cheap.
+    pub fn size(&self) -> Size {
+        let view = self.view.load();
+        let unflushed = view.layers().map(|layer| layer.weight() as u64).sum();
+        Size { file: *self.file_bytes.borrow(), used: view.base.used, unflushed }
+    }
+
+    /// Follows what the file takes from the disk.
+    pub fn file_sizes(&self) -> watch::Receiver<u64> {
+        self.file_bytes.subscribe()
+    }
+
+    /// Looks at the file, after it was changed. A figure that cannot be had is no reason to stop.
+    fn measure(&self) {
+        match self.files.allocated(&self.path) {
+            Ok(bytes) => drop(self.file_bytes.send_replace(bytes)),
+            Err(e) => tracing::debug!(error = %e, "the size of the store's file is not known"),
+        }
     }
 
     /// Waits until the housekeeping has work.

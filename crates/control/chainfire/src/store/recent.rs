@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ const OVERHEAD: usize = 96;
 pub(crate) struct Recent {
     /// The last transaction that readers may see.
     head: AtomicI64,
+    /// What it weighs in memory, about. Beside the lock: every request asks.
+    weight: AtomicUsize,
     inner: RwLock<Changes>,
 }
 
@@ -41,7 +43,6 @@ pub(crate) struct Changes {
     pub(crate) attached: BTreeMap<(i64, Bytes), bool>,
     /// Records written, and removed.
     pub(crate) records: BTreeMap<Bytes, Option<Bytes>>,
-    weight: usize,
     /// How many keys more there are than before, or less.
     keys: i64,
 }
@@ -93,7 +94,7 @@ impl Changes {
 impl Recent {
     /// Nothing after `revision`.
     pub(crate) fn after(revision: i64) -> Self {
-        Self { head: AtomicI64::new(revision), inner: RwLock::default() }
+        Self { head: AtomicI64::new(revision), weight: AtomicUsize::new(0), inner: RwLock::default() }
     }
 
     /// The last transaction that readers may see.
@@ -112,7 +113,11 @@ impl Recent {
 
     /// What it weighs in memory, about.
     pub(crate) fn weight(&self) -> usize {
-        self.read().weight
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    fn weigh(&self, bytes: usize) {
+        self.weight.fetch_add(bytes + OVERHEAD, Ordering::Relaxed);
     }
 
     /// How many keys more there are than before, or less.
@@ -126,9 +131,9 @@ impl Recent {
 
     /// Adds a change, later than all before it.
     pub(crate) fn push(&self, event: Event) {
+        self.weigh(event.weight());
         self.write(|inner| {
             let at = u32::try_from(inner.events.len()).expect("a flush is due long before this many");
-            inner.weight += event.weight() + OVERHEAD;
             inner.keys += match (event.deleted, event.version) {
                 (true, _) => -1,
                 (false, 1) => 1,
@@ -146,17 +151,13 @@ impl Recent {
     }
 
     pub(crate) fn set_lease(&self, id: i64, ttl: Option<i64>) {
-        self.write(|inner| {
-            inner.leases.insert(id, ttl);
-            inner.weight += OVERHEAD;
-        });
+        self.weigh(0);
+        self.write(|inner| inner.leases.insert(id, ttl));
     }
 
     pub(crate) fn set_record(&self, name: Bytes, record: Option<Bytes>) {
-        self.write(|inner| {
-            inner.weight += name.len() + record.as_ref().map_or(0, Bytes::len) + OVERHEAD;
-            inner.records.insert(name, record);
-        });
+        self.weigh(name.len() + record.as_ref().map_or(0, Bytes::len));
+        self.write(|inner| inner.records.insert(name, record));
     }
 
     /// A record that was written (`Some`) or removed (`None`) here.
@@ -177,10 +178,8 @@ impl Recent {
     }
 
     pub(crate) fn set_attached(&self, lease: i64, key: &Bytes, attached: bool) {
-        self.write(|inner| {
-            inner.attached.insert((lease, key.clone()), attached);
-            inner.weight += key.len() + OVERHEAD;
-        });
+        self.weigh(key.len());
+        self.write(|inner| inner.attached.insert((lease, key.clone()), attached));
     }
 
     /// The key's last change that a reader at `at` sees, deletions too.

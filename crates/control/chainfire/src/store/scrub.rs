@@ -20,6 +20,9 @@ use super::flush::{count, weigh};
 use super::revision::{ENCODED, Revision};
 use super::view::View;
 
+/// Slices that share a sync.
+const SLICES_A_SYNC: u64 = 8;
+
 /// What one slice takes away.
 #[derive(Default)]
 struct Plan {
@@ -70,9 +73,13 @@ impl Store {
         self.scrubbed.subscribe()
     }
 
-    /// Looks at up to `events` changes and removes what they superseded. Says whether more is left.
+    /// Looks at up to `events` changes and removes what they superseded. Says whether more is left to be
+    /// done now: nothing is while the file is being rewritten.
     pub fn scrub(&self, events: usize) -> Result<bool, StoreError> {
         let _writing = self.writing();
+        if self.rewriting.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         let base = self.view.load().base.clone();
         let target = self.scrub_target(&base);
         if base.scrubbed > target {
@@ -89,8 +96,11 @@ impl Store {
 
     fn remove(&self, base: &Base, plan: &Plan) -> Result<(), StoreError> {
         let mut txn = base.database().begin_write()?;
-        // Only the last slice waits for the disk: an earlier one that is lost is done again.
-        txn.set_durability(if plan.complete { Durability::Immediate } else { Durability::None })?;
+        // A slice that is lost is done again. Some wait for the disk all the same: a sync of everything at the
+        // end would hold up those of the log.
+        let nth = self.scrubs.fetch_add(1, Ordering::Relaxed);
+        let durable = plan.complete || nth.is_multiple_of(SLICES_A_SYNC);
+        txn.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
         {
             let mut events = txn.open_table(EVENTS)?;
             let mut history = txn.open_table(HISTORY)?;
@@ -106,6 +116,7 @@ impl Store {
         }
         txn.commit()?;
         self.show(Base::latest(base.database())?, 0);
+        self.measure();
         Ok(())
     }
 }

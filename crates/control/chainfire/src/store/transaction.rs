@@ -6,6 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::base::State;
+use super::digest::{Chain, Deed};
 use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;
@@ -13,6 +14,9 @@ use super::span::Span;
 use super::tally::{Done, Tally};
 use super::view::{Found, View};
 use super::{Store, recent::Recent};
+
+/// A known bug, for one replica.
+const DIVERGE: &str = "diverge one replica's state";
 
 /// The only writer, for the length of one batch.
 pub struct Batch<'a> {
@@ -50,32 +54,48 @@ impl Batch<'_> {
         self.store.leases().get(&id).copied()
     }
 
+    /// Begins the hash that replicas compare anew.
+    pub fn begin_chain(&mut self, origin: u64) {
+        self.state.chain = Some(Chain::begin(origin));
+    }
+
+    fn note(&mut self, deed: &Deed<'_>) {
+        if let Some(chain) = &mut self.state.chain {
+            chain.deed(deed);
+        }
+    }
+
     /// Begins a transaction. It takes a revision only if it changes something.
     pub fn transaction(&mut self) -> Transaction<'_> {
         let main = self.state.revision + 1;
+        let bent = self.store.files.sabotage.is(DIVERGE) && main % 20 == 0;
         Transaction {
             view: &self.view,
-            revision: &mut self.state.revision,
+            state: &mut *self.state,
             next: Revision::first_of(main),
             tally: &self.store.tally,
             done: Done::default(),
+            bent,
         }
     }
 
     /// Forbids reads below a revision and lets the housekeeping forget what nobody can read.
     pub fn compact(&mut self, revision: i64) {
+        self.note(&Deed::Compact { revision });
         self.state.compacted = revision;
         self.store.compacted.store(revision, Ordering::Release);
     }
 
     /// Adds a lease.
     pub fn grant(&mut self, id: i64, ttl: i64) {
+        self.note(&Deed::Grant { id, ttl });
         self.store.leases.write().unwrap_or_else(PoisonError::into_inner).insert(id, ttl);
         self.recent().set_lease(id, Some(ttl));
     }
 
     /// Forgets a lease, but not its keys.
     pub fn revoke(&mut self, id: i64) {
+        self.note(&Deed::Revoke { id });
         self.store.leases.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.recent().set_lease(id, None);
     }
@@ -83,12 +103,14 @@ impl Batch<'_> {
     /// Writes or removes a record: what the replicas agree on besides keys. It has no history, takes no
     /// revision, and is seen at once.
     pub fn set_record(&mut self, name: impl AsRef<[u8]>, record: Option<Bytes>) {
+        self.note(&Deed::Record { name: name.as_ref(), record: record.as_deref() });
         self.recent().set_record(Bytes::copy_from_slice(name.as_ref()), record);
         self.touched_records = true;
     }
 
     /// Names the lessor that decides about leases from here on.
     pub fn claim(&mut self, epoch: u64) {
+        self.note(&Deed::Claim { epoch });
         self.state.epoch = epoch;
     }
 
@@ -115,10 +137,12 @@ impl Batch<'_> {
 /// Changes that readers see all at once, when it ends.
 pub struct Transaction<'a> {
     view: &'a View,
-    revision: &'a mut i64,
+    state: &'a mut State,
     next: Revision,
     tally: &'a Tally,
     done: Done,
+    /// A known bug: what is put here is not what was asked for.
+    bent: bool,
 }
 
 impl Transaction<'_> {
@@ -145,6 +169,7 @@ impl Transaction<'_> {
 
     /// Puts a value. `before` is the key's state, as [`Self::get`] gave it.
     pub(crate) fn put(&mut self, key: Bytes, value: Bytes, lease: i64, before: Option<&Found>) {
+        let value = if self.bent { Bytes::from_static(b"not what was asked for") } else { value };
         let revision = self.take_revision();
         self.done.puts += 1;
         self.done.put_bytes += (key.len() + value.len()) as u64;
@@ -156,7 +181,7 @@ impl Transaction<'_> {
                 self.view.active.set_attached(lease, &key, true);
             }
         }
-        self.view.active.push(Event {
+        self.push(Event {
             revision,
             deleted: false,
             key,
@@ -189,7 +214,7 @@ impl Transaction<'_> {
     fn bury(&mut self, found: &Found) {
         let revision = self.take_revision();
         self.detach(found.pointer.lease, &found.key);
-        self.view.active.push(Event {
+        self.push(Event {
             revision,
             deleted: true,
             key: found.key.clone(),
@@ -199,6 +224,13 @@ impl Transaction<'_> {
             lease: 0,
             previous: Some(found.pointer.revision),
         });
+    }
+
+    fn push(&mut self, event: Event) {
+        if let Some(chain) = &mut self.state.chain {
+            chain.change(&event);
+        }
+        self.view.active.push(event);
     }
 
     fn detach(&self, lease: i64, key: &Bytes) {
@@ -211,9 +243,9 @@ impl Transaction<'_> {
     pub fn commit(self) -> i64 {
         self.tally.add(self.done);
         if self.next.sub > 0 {
-            *self.revision = self.next.main;
+            self.state.revision = self.next.main;
             self.view.active.publish(self.next.main);
         }
-        *self.revision
+        self.state.revision
     }
 }

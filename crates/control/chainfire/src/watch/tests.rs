@@ -11,7 +11,6 @@ use quorum::{Command, StateMachine};
 use tempfile::TempDir;
 
 use super::*;
-use crate::lessor::Lessor;
 use crate::machine::{Machine, encode};
 use crate::proto::etcdserverpb::request_op::Request;
 use crate::proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, PutRequest, RequestOp, TxnRequest};
@@ -127,8 +126,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store =
             Store::open(dir.path(), StoreOptions { flush_bytes: 8 << 10, ..Default::default() }).unwrap();
-        let machine =
-            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
+        let machine = Machine::fresh(&store);
         let hub = Hub::new(&store);
         let limits = SessionLimits { watchers: 100, buffered_bytes };
         let session = || Session::new(hub.clone(), store.clone(), limits);

@@ -2,13 +2,12 @@
 
 use chainfire::proto::etcdserverpb::{DowngradeRequest, DowngradeResponse};
 use chainfire::store::{Store, StoreOptions};
-use etcd_client::{AlarmAction, AlarmType};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::Code;
 
 use crate::raw::{call, channel_to, method};
-use crate::world::{World, refusal};
+use crate::world::World;
 
 #[tokio::test]
 async fn status_is_that_of_a_leader() {
@@ -47,21 +46,6 @@ async fn a_snapshot_has_etcds_outline_and_is_the_whole_store() {
     assert_eq!(copy.view().head(), world.node.store().view().head());
     let spool = world.node_dir().join("spool");
     assert_eq!(std::fs::read_dir(spool).unwrap().count(), 0, "nothing is left lying about");
-}
-
-#[tokio::test]
-async fn there_are_no_alarms_and_what_is_missing_says_so() {
-    let world = World::new().await;
-    let mut client = world.client().await;
-    let none = client.alarm(AlarmAction::Get, AlarmType::None, None).await.unwrap();
-    assert!(none.alarms().is_empty());
-    for missing in [
-        refusal(client.defragment().await).0,
-        refusal(client.hash_kv(0).await).0,
-        refusal(client.alarm(AlarmAction::Activate, AlarmType::Nospace, None).await).0,
-    ] {
-        assert_eq!(missing, Code::Unimplemented);
-    }
 }
 
 #[tokio::test]

@@ -74,3 +74,8 @@ fn a_revision_used_twice_is_caught() {
 fn a_wrong_previous_value_is_caught() {
     caught("give the new value as the previous one", &["previous"], quiet());
 }
+
+#[test]
+fn an_applied_index_that_is_not_flushed_is_caught() {
+    caught("skip a flush's applied index", &[], Profile { power_cuts: 100, ..quiet() });
+}

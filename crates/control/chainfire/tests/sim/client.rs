@@ -43,6 +43,9 @@ pub(crate) async fn run(world: World, context: Context) -> Result<(), Box<dyn Er
     if let Some(pause) = world.profile.changes {
         context.tasks().spawn(Client::new(&world, &context, 30).administer(pause));
     }
+    if let Some(pause) = world.profile.rewrites {
+        context.tasks().spawn(Client::new(&world, &context, 31).defragment(pause));
+    }
     Client::new(&world, &context, 40).close().await;
     std::future::pending().await
 }
@@ -308,6 +311,18 @@ impl Client {
             // What cannot be done now is tried again, or something else is.
             let outcome = timeout(Duration::from_secs(4), self.change(channel)).await;
             tracing::debug!(?outcome, "a change of members");
+        }
+    }
+
+    /// Has files rewritten.
+    async fn defragment(self, pause: Duration) {
+        while !self.is_over() {
+            self.pause(pause).await;
+            let (_, channel) = self.any_machine();
+            let mut maintenance = MaintenanceClient::new(channel);
+            let rewriting = maintenance.defragment(pb::DefragmentRequest {});
+            let outcome = timeout(Duration::from_secs(4), rewriting).await;
+            tracing::debug!(?outcome, "a rewrite");
         }
     }
 

@@ -13,6 +13,7 @@
 mod bugs;
 mod check;
 mod client;
+mod divergence;
 mod history;
 mod leases;
 mod model;

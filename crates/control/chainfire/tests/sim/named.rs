@@ -75,10 +75,11 @@ fn etcd_14370_single_member_loses_no_write() {
 }
 
 /// etcd #14685: a crash while the store's file was rewritten left a member inconsistent. Here the power goes
-/// in the midst of flushes and of the scrubbing after compactions, the only rewriting there is.
+/// in the midst of flushes, of the scrubbing after compactions, and of rewriting the whole file.
 #[test]
 fn etcd_14685_crash_while_the_file_is_rewritten() {
-    let profile = Profile { faults: broken_disks, power_cuts: 100, compactions: 15, ..hasty() };
+    let rewrites = Some(Duration::from_millis(400));
+    let profile = Profile { faults: broken_disks, power_cuts: 100, compactions: 15, rewrites, ..hasty() };
     holds("etcd_14685_crash_while_the_file_is_rewritten", profile);
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Profile {
     pub(crate) entries_kept: u64,
     /// Nothing may fail: there are no faults, and a client may ask another member once.
     pub(crate) flawless: bool,
+    /// Between two rewrites of some member's file, at most, if there are any.
+    pub(crate) rewrites: Option<Duration>,
     /// A known bug to put in.
     pub(crate) bug: Option<&'static str>,
 }
@@ -52,6 +54,7 @@ impl Default for Profile {
             changes: Some(Duration::from_millis(900)),
             entries_kept: 10,
             flawless: false,
+            rewrites: Some(Duration::from_secs(3)),
             bug: None,
         }
     }

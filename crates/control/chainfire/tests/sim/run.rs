@@ -103,7 +103,7 @@ fn crash(sim: &mut Sim<'_>, world: &World, name: &str) {
     }
 }
 
-fn restart(sim: &mut Sim<'_>, name: &str) {
+pub(crate) fn restart(sim: &mut Sim<'_>, name: &str) {
     if !sim.is_host_running(name) {
         sim.bounce(name);
     }

@@ -19,6 +19,7 @@ use kit::telemetry::{LogConfig, Metrics};
 use kit::tls::AllowList;
 use sim::SimNode;
 
+use crate::divergence;
 use crate::history::{Answer, Call, Moment, Record, Watching};
 use crate::profile::Profile;
 use crate::witness::Witness;
@@ -140,6 +141,9 @@ impl World {
             if let Some(node) = &*machine.live.lock().unwrap() {
                 let now = self.now(at);
                 self.witness.lock().unwrap().look(name, node.store(), now)?;
+                if let Some(alarm) = node.alarms().all().iter().next() {
+                    return Err(format!("{name} has an alarm, and nothing is wrong: {alarm}"));
+                }
             }
         }
         Ok(())
@@ -152,6 +156,11 @@ pub(crate) fn elapsed() -> Duration {
 }
 
 impl Machine {
+    /// Some bugs are one replica's alone.
+    fn has(&self, bug: &str) -> bool {
+        bug != divergence::BUG || self.node.name() == divergence::SICK
+    }
+
     /// Gives the machine an empty disk, as for a removed member that comes back as another.
     pub(crate) fn replace(&self) {
         let disk = self.node.disk();
@@ -202,7 +211,13 @@ fn config(world: &World, machine: &Machine) -> Config {
             ..Limits::default()
         },
         auth: chainfire::config::AuthConfig::default(),
-        store: StoreConfig { cache_bytes: 1 << 20, flush_bytes: 4 << 10 },
+        store: StoreConfig {
+            cache_bytes: 1 << 20,
+            flush_bytes: 4 << 10,
+            check_interval: Duration::from_millis(700),
+            check_entries: 40,
+            ..StoreConfig::default()
+        },
         log: LogConfig::default(),
     }
 }
@@ -213,8 +228,8 @@ pub(crate) async fn run(world: World, name: String) -> Result<(), Box<dyn Error>
     machine.ended.store(false, Ordering::Relaxed);
     world.witness.lock().unwrap().restarted(&name);
     let context = match world.profile.bug {
-        Some(bug) => machine.node.context().with_known_bug(bug),
-        None => machine.node.context(),
+        Some(bug) if machine.has(bug) => machine.node.context().with_known_bug(bug),
+        _ => machine.node.context(),
     };
     let cause = match live(&world, machine, &context).await {
         Ok(()) => context.tasks().wait(Duration::from_secs(1)).await.0,

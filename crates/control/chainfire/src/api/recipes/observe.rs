@@ -51,6 +51,7 @@ impl Api {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<Observations>, Status> {
+        self.sound()?;
         self.admit(OnLearner::Refuse, request.metadata())?;
         let permit = self.waiters().try_acquire_owned().map_err(|_| Rejection::TooManyRequests)?;
         let requires_leader = requires_leader(request.metadata());

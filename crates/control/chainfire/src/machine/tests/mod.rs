@@ -3,6 +3,7 @@
 
 mod r#gen;
 mod model;
+mod notes;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use tempfile::TempDir;
 
 use self::model::{Change, Model};
 use super::{Machine, Reader, Refusal, decode_reply, encode};
-use crate::lessor::Lessor;
 use crate::proto::etcdserverpb::RangeRequest;
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
@@ -62,8 +62,7 @@ impl Replica {
     fn new(options: StoreOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), options).unwrap();
-        let machine =
-            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
+        let machine = Machine::fresh(&store);
         Self { dir, store, machine, log: vec![], replies: vec![] }
     }
 
@@ -94,8 +93,7 @@ impl Replica {
         let Self { dir, store, machine, log, replies } = self;
         drop((store, machine));
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let machine =
-            Machine::new(store.clone(), Arc::new(Lessor::default()), crate::auth::Authority::fresh(&store));
+        let machine = Machine::fresh(&store);
         let position = store.position().map_or(0, |p| usize::from_be_bytes(p.as_ref().try_into().unwrap()));
         let mut again = Self { dir, store, machine, log, replies };
         assert_eq!(again.replay(position), again.replies[position..]);
@@ -109,7 +107,11 @@ impl Replica {
         let mut next = Self::new(StoreOptions::default());
         // Something to be replaced.
         next.apply(
-            self.log.iter().take(1).map(|c| super::command::decode(0, c.clone()).unwrap().1).collect(),
+            self.log
+                .iter()
+                .take(1)
+                .map(|c| super::command::decode(0, c.clone()).unwrap().operation)
+                .collect(),
         );
         next.machine.import(&mut image.as_slice(), &Self::position(self.log.len())).unwrap();
         assert_eq!(next.store.position(), Some(Self::position(self.log.len())));

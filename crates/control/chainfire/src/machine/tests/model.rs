@@ -96,7 +96,7 @@ impl Model {
                 self.transact(|work| keys.iter().for_each(|key| work.remove(key)));
                 Outcome::LeaseRevoke(LeaseRevokeResponse { header: header(self.revision) })
             }
-            Operation::Auth(_) => unreachable!("the generator makes none"),
+            Operation::Auth(_) | Operation::Alarm(_) => unreachable!("the generator makes none"),
             Operation::LessorClaim(claim) => {
                 self.epoch = claim.epoch;
                 Outcome::LessorClaimed(LessorClaimed {})
