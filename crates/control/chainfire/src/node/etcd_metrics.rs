@@ -148,7 +148,7 @@ pub(super) async fn count_leaders(mut leadership: watch::Receiver<Leadership>, c
 /// Upper bounds in seconds, and how many are in each bucket alone.
 fn buckets(times: &SyncTimes) -> Vec<(f64, u64)> {
     #[expect(clippy::cast_precision_loss, reason = "bounds are small")]
-    let bounds = SYNC_BOUNDS_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
+    let bounds = SYNC_BOUNDS_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
     bounds.zip(times.counts).collect()
 }
 

@@ -74,6 +74,7 @@ enum Stage {
     Attached,
     CatchUp,
     Last,
+    Done,
 }
 
 impl Stage {
@@ -84,6 +85,7 @@ impl Stage {
             Self::Current => Self::Attached,
             Self::Attached => Self::CatchUp,
             Self::CatchUp | Self::Last => Self::Last,
+            Self::Done => Self::Done,
         }
     }
 }
@@ -177,12 +179,14 @@ impl Rewrite {
     /// Goes on by a few milliseconds of work. Blocks.
     pub fn step(&mut self, store: &Store) -> Result<Progress, StepError> {
         let view = store.view();
-        if view.era != self.era {
+        if view.era != self.era && !matches!(self.stage, Stage::Done) {
             self.stage = Stage::Last;
         }
         match self.stage {
+            Stage::Done => Ok(Progress::Done),
             Stage::Last => {
                 store.take_twin(self)?;
+                self.stage = Stage::Done;
                 Ok(Progress::Done)
             }
             Stage::CatchUp => {
@@ -217,7 +221,7 @@ impl Rewrite {
             Stage::History => copy(&base.history, &mut txn.open_table(HISTORY)?, after, rows),
             Stage::Current => copy(&base.current, &mut txn.open_table(CURRENT)?, after, rows),
             Stage::Attached => copy(&base.attached, &mut txn.open_table(ATTACHED)?, after, rows),
-            Stage::CatchUp | Stage::Last => Ok(true),
+            Stage::CatchUp | Stage::Last | Stage::Done => Ok(true),
         }?;
         txn.commit()?;
         Ok(all)

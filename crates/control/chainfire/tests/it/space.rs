@@ -195,6 +195,7 @@ async fn a_member_that_is_said_to_be_corrupt_serves_nothing_until_it_is_disarmed
     let mut client = world.client().await;
     client.put("k", "v", None).await.unwrap();
     let mut events = client.watch("k", None).await.unwrap();
+    assert!(events.message().await.unwrap().unwrap().created());
     let me = || member(world.node.group().id());
     client.alarm(AlarmAction::Activate, AlarmType::Corrupt, me()).await.unwrap();
     let corrupt = (Code::DataLoss, "etcdserver: corrupt cluster".to_owned());

@@ -42,13 +42,13 @@ pub(super) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, WalError
     let (sequences, litter) = list(disk, dir)?;
     let mut reading = Reading::default();
     for sequence in sequences {
-        reading.check_sequence(sequence, dir)?;
+        reading.check_sequence(sequence);
         reading.take_in(Segment::open(disk, &dir.join(segment_name(sequence)), sequence)?)?;
     }
     reading.check_whole(dir)?;
     reading.make_durable()?;
     reading.drop_empty();
-    for path in litter.iter().chain(reading.unproven.iter().rev()) {
+    for path in litter.iter().chain(&reading.stale).chain(reading.unproven.iter().rev()) {
         // One at a time: a crash must not leave a gap in the numbers.
         disk.remove(path).map_err(WalError::io("remove", path))?;
         disk.sync_dir(dir).map_err(WalError::io("sync directory", dir))?;
@@ -90,6 +90,10 @@ struct Reading {
     last: Option<Last>,
     /// Segments made ahead: no frame in them, and no seal that leads to them.
     unproven: Vec<PathBuf>,
+    /// Segments before a gap in the numbers.
+    stale: Vec<PathBuf>,
+    /// The number that is missing there.
+    gap: Option<u64>,
     /// The header that was read last.
     read: Option<SegmentHeader>,
     highest_generation: u64,
@@ -106,11 +110,20 @@ struct Last {
 }
 
 impl Reading {
-    fn check_sequence(&self, sequence: u64, dir: &Path) -> Result<(), WalError> {
-        match self.read.map(|header| header.sequence + 1) {
-            Some(expected) if sequence != expected => Err(missing_segment(dir, expected)),
-            _ => Ok(()),
+    /// Behind a gap in the numbers the log begins anew. A segment that was put aside gets its old name back
+    /// when the sync of that change failed and the power went later; what follows the gap then is all of the
+    /// log. Whether it is, its checkpoint tells at the end.
+    fn check_sequence(&mut self, sequence: u64) {
+        let Some(expected) = self.read.map(|header| header.sequence + 1) else { return };
+        if sequence == expected {
+            return;
         }
+        let before = std::mem::take(self);
+        let mut stale = before.stale;
+        stale.extend(before.segments.values().map(|segment| segment.path.clone()));
+        stale.extend(before.unproven);
+        let (highest_generation, durable) = (before.highest_generation, before.durable);
+        *self = Self { stale, gap: Some(expected), highest_generation, durable, ..Self::default() };
     }
 
     fn take_in(&mut self, segment: Segment) -> Result<(), WalError> {
@@ -163,6 +176,9 @@ impl Reading {
             return Err(missing_segment(dir, first - 1));
         }
         let Some((group, index)) = self.books.missing() else { return Ok(()) };
+        if let Some(gap) = self.gap {
+            return Err(missing_segment(dir, gap));
+        }
         let why = format!("entry {index} of group {group} is in no segment");
         Err(WalError::damaged(&dir.join(segment_name(first)), BLOCK as u64, why))
     }
