@@ -152,7 +152,6 @@ impl<T> AsciiChart<T> {
 
     /// With one histogram more.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "openraft calls it by this name")]
     pub fn add(mut self, name: &str, histogram: Histogram<T>) -> Self {
         self.0.push((name.to_owned(), histogram));
         self

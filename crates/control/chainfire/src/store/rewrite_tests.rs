@@ -182,7 +182,7 @@ fn nth(n: usize) -> Write {
         3 => Write::Delete(byte % 4),
         5 => Write::Grant(byte % 5),
         6 => Write::Record(byte % 5),
-        7 if n % 2 == 0 => Write::Compact(20),
+        7 if n.is_multiple_of(2) => Write::Compact(20),
         _ => Write::Put(byte % 6, byte, i64::from(byte % 3)),
     }
 }

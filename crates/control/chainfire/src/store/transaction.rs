@@ -71,7 +71,7 @@ impl Batch<'_> {
         let bent = self.store.files.sabotage.is(DIVERGE) && main % 20 == 0;
         Transaction {
             view: &self.view,
-            state: &mut *self.state,
+            state: &mut self.state,
             next: Revision::first_of(main),
             tally: &self.store.tally,
             done: Done::default(),

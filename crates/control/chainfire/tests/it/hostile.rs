@@ -126,7 +126,7 @@ async fn malformed_protobuf_on_every_method_is_refused_and_hurts_nobody() {
         for bytes in garbage {
             match call(&channel, &method, bytes.to_vec()).await {
                 Err(status) => {
-                    assert_eq!(status.code(), Code::Internal, "{} {bytes:?}: {status:?}", method.name)
+                    assert_eq!(status.code(), Code::Internal, "{} {bytes:?}: {status:?}", method.name);
                 }
                 Ok(answer) => panic!("{} took {bytes:?} and answered {answer:?}", method.name),
             }

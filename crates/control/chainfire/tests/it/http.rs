@@ -42,9 +42,7 @@ async fn health_names_its_reason_and_excludes_what_it_is_told_to() {
         let health = get(&world, "/health").await;
         let reasons = ["RAFT NO LEADER", "RANGE ERROR:etcdserver: "];
         let told = |reason: &&str| health.contains(&format!("{{\"health\":\"false\",\"reason\":\"{reason}"));
-        health.starts_with("HTTP/1.1 503 ")
-            && reasons.iter().any(|reason| told(reason))
-            && health.ends_with("\"}\n")
+        health.starts_with("HTTP/1.1 503 ") && reasons.iter().any(told) && health.ends_with("\"}\n")
     })
     .await;
     let own = get(&world, "/health?serializable=true").await;

@@ -70,5 +70,5 @@ async fn the_member_itself() {
     let draft = format!("{file}.draft");
     fs::write(&draft, world.address().to_string()).unwrap();
     fs::rename(&draft, Path::new(&file)).unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

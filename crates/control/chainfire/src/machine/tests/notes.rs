@@ -84,7 +84,7 @@ fn a_put() -> PutRequest {
 #[test]
 fn a_note_is_nothing_to_a_version_that_does_not_know_it() {
     let payload = encode_note(1, Note::Begin(NoteBegin { origin: 7 }));
-    let command = internal::Command::decode(payload.clone()).unwrap();
+    let command = internal::Command::decode(payload).unwrap();
     assert_eq!(command.format, 1, "the first format, which every version reads");
     let Some(Operation::LeaseRevoke(revoke)) = command.operation else { panic!("another carrier") };
     let mut replica = Replica::new();
