@@ -113,7 +113,7 @@ impl Api {
     }
 
     /// Waits for its turn: one change is made at a time, and members announce themselves by changes, too.
-    async fn make(&self, change: Change) -> Result<(), Rejection> {
+    pub(super) async fn make(&self, change: Change) -> Result<(), Rejection> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.group.change(change.clone()).await {

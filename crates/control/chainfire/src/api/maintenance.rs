@@ -139,7 +139,7 @@ impl Api {
         if status.member(target).is_none() || status.is_learner(target) {
             return Err(Rejection::BadTransferee);
         }
-        self.group.change(Change::Transfer(target)).await?;
+        self.make(Change::Transfer(target)).await?;
         Ok(MoveLeaderResponse { header: self.header() })
     }
 
