@@ -1,9 +1,12 @@
 //! Segments come and go: who keeps them, who does not, and what becomes of their blocks.
 
+use std::path::Path;
+
 use bytes::Bytes;
+use kit::disk::Disk;
 use quorum::wal::{GroupLog, WalError};
 
-use crate::world::{World, all, append, entry, fill, mark, run, small};
+use crate::world::{DIR, World, all, append, entry, fill, mark, run, small};
 
 /// Appends to a group and purges it at once, until the log went through `rotations` more segments.
 async fn churn(world: &World, group: u64, rotations: u64) {
@@ -73,6 +76,31 @@ fn wal_many_sleeping_groups_survive_being_carried_through_cuts_and_purges() {
         for (group, before) in (10..20).zip(before) {
             assert_eq!(all(&world.log(group)).await, before, "group {group}");
         }
+    });
+}
+
+/// As when the sync of its new name failed, and the power went after others had gone.
+#[test]
+fn wal_a_retired_segment_that_gets_its_name_back_is_no_damage() {
+    run(async {
+        let mut world = World::open(small()).await;
+        let asleep: Vec<_> = (0..5).map(|i| entry(1, i, 400)).collect();
+        append(&world.log(1), asleep.clone()).await.expect("durable");
+        churn(&world, 2, 1).await;
+        let first = world.segments().remove(0);
+        let content = world.content(&first);
+        churn(&world, 2, 8).await;
+        world.kill().await;
+        assert!(!world.segments().contains(&first), "it is still in use");
+        let file = world.disk.open(&first, true).expect("created");
+        file.write_all_at(&content, 0).expect("written");
+        file.sync_data().expect("durable");
+        world.disk.sync_dir(Path::new(DIR)).expect("durable");
+        world.restart().await;
+        assert_eq!(all(&world.log(1)).await, asleep);
+        assert!(!world.segments().contains(&first), "it is removed");
+        world.crash_and_restart(1).await;
+        assert_eq!(all(&world.log(1)).await, asleep);
     });
 }
 
