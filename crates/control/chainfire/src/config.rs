@@ -149,6 +149,9 @@ pub struct Limits {
     pub watch_progress: Duration,
     /// Snapshots being sent.
     pub snapshots: usize,
+    /// From here on a request is told in the log, with where its time went; `0s`: none is.
+    #[serde(with = "humantime_serde")]
+    pub slow_request: Duration,
 }
 
 impl Default for Limits {
@@ -163,6 +166,7 @@ impl Default for Limits {
             watch_buffer_bytes: 4 << 20,
             watch_progress: Duration::from_secs(600),
             snapshots: 2,
+            slow_request: Duration::from_millis(300),
         }
     }
 }

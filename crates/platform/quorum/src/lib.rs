@@ -10,6 +10,7 @@
 //! - `transport`: one gRPC connection to each peer, shared by all groups, mutual TLS.
 //! - `membership`: pure rules about who may join, rise, go and lead.
 //! - `reads`: many readers share one confirmation of the leadership.
+//! - `stages`: where the time of a slow proposal went.
 //!
 //! No type of the engine is visible outside: it is an alpha release, pinned, behind this surface.
 //!
@@ -38,6 +39,7 @@ mod membership;
 mod options;
 mod reads;
 mod refusal;
+mod stages;
 mod status;
 mod store;
 mod transport;
@@ -46,11 +48,12 @@ pub mod wal;
 mod wire;
 
 pub use error::{CallError, OpenError, ProposeError, ReadError};
-pub use group::{CallHandler, Group, GroupConfig, Standing};
+pub use group::{Accepted, CallHandler, Group, GroupConfig, Standing};
 pub use host::{Host, HostConfig};
 pub use machine::{Command, Flush, StateMachine};
 pub use member::Member;
 pub use membership::{Change, MembershipError};
 pub use options::GroupOptions;
+pub use stages::Stages;
 pub use status::{Leadership, Progress, Role, Status};
 pub use transport::ReplicationService;

@@ -23,6 +23,8 @@ pub struct GroupOptions {
     pub max_proposal_bytes: usize,
     /// Proposals that may be under way at once from this replica.
     pub max_inflight: usize,
+    /// From here on a proposal is slow: where its time went is told with its reply.
+    pub slow_proposal: Duration,
     /// Entries replicated in one message.
     pub max_entries_per_message: u64,
     /// Entries between two durable states.
@@ -40,6 +42,7 @@ impl Default for GroupOptions {
             request_timeout: Duration::from_secs(7),
             max_proposal_bytes: 2 << 20,
             max_inflight: 10_000,
+            slow_proposal: Duration::from_millis(100),
             max_entries_per_message: 1024,
             entries_per_flush: ENTRIES_PER_FLUSH,
             entries_kept: ENTRIES_KEPT,

@@ -4,12 +4,14 @@
 //! compatible. A message from a stranger is refused with a [`Malformed`], never believed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use openraft::entry::RaftEntry as _;
 use prost::Message;
 
 use crate::member::Member;
+use crate::stages::Stages;
 use crate::types::{LeaderId, LogId, Membership, Payload, RaftEntry, RaftPayload, StoredMembership, Vote};
 use crate::wal;
 
@@ -172,6 +174,25 @@ pub(crate) fn from_wal_entry(stored: wal::Entry) -> Result<RaftEntry, Malformed>
         _ => return Err(Malformed("a log entry of an unknown kind, written by a later version")),
     };
     Ok(RaftEntry::new(id, payload))
+}
+
+// Times.
+
+pub(crate) fn stages_message(stages: &Stages) -> proto::Stages {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let Stages { queue, fsync, replicate, apply } = stages;
+    proto::Stages {
+        queue: micros(*queue),
+        fsync: micros(*fsync),
+        replicate: micros(*replicate),
+        apply: micros(*apply),
+    }
+}
+
+pub(crate) fn stages(message: &proto::Stages) -> Stages {
+    let time = Duration::from_micros;
+    let proto::Stages { queue, fsync, replicate, apply } = *message;
+    Stages { queue: time(queue), fsync: time(fsync), replicate: time(replicate), apply: time(apply) }
 }
 
 // What a state machine stores beside its state.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::range_stream::Parts;
+use super::slow::note_key;
 use super::{Api, OnLearner, unexpected};
 use crate::convert::{Checks, Rejection};
 use crate::machine::{Reader, cost, is_read_only, read_txn};
@@ -12,7 +14,7 @@ use crate::proto::etcdserverpb::kv_server::Kv;
 use crate::proto::etcdserverpb::request_op::Request as Op;
 use crate::proto::etcdserverpb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, TxnRequest, TxnResponse,
+    RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
 };
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::reply::Outcome;
@@ -59,6 +61,7 @@ impl Kv for Api {
 
 impl Api {
     pub(super) async fn serve_range(&self, request: RangeRequest) -> Result<RangeResponse, Rejection> {
+        note_key(request.key.clone());
         Checks::range(&request)?;
         let stale = self.context.sabotage().is("serve a stale read as linearizable");
         if !request.serializable && !stale {
@@ -76,6 +79,7 @@ impl Api {
     }
 
     async fn serve_put(&self, request: PutRequest) -> Result<PutResponse, Rejection> {
+        note_key(request.key.clone());
         Checks::put(&request)?;
         self.quota.admit(cost::put(&request)).await?;
         let Outcome::Put(mut response) = self.propose(Operation::Put(request)).await? else {
@@ -89,6 +93,7 @@ impl Api {
         &self,
         request: DeleteRangeRequest,
     ) -> Result<DeleteRangeResponse, Rejection> {
+        note_key(request.key.clone());
         Checks::delete_range(&request)?;
         let Outcome::DeleteRange(mut response) = self.propose(Operation::DeleteRange(request)).await? else {
             return Err(unexpected());
@@ -99,6 +104,7 @@ impl Api {
 
     /// A transaction that changes nothing does not pass through the log.
     pub(super) async fn serve_txn(&self, request: TxnRequest) -> Result<TxnResponse, Rejection> {
+        note_key(first_key(&request));
         self.checks().txn(&request)?;
         let mut response = if is_read_only(&request) {
             self.read_in_txn(request).await?
@@ -137,6 +143,18 @@ impl Api {
         self.stamp(&mut response.header);
         Ok(response)
     }
+}
+
+/// By which a transaction is known in the log.
+fn first_key(txn: &TxnRequest) -> Bytes {
+    let of_operation = |operation: &RequestOp| match operation.request.as_ref()? {
+        Op::RequestPut(put) => Some(put.key.clone()),
+        Op::RequestRange(range) => Some(range.key.clone()),
+        Op::RequestDeleteRange(delete) => Some(delete.key.clone()),
+        Op::RequestTxn(_) => None,
+    };
+    let compared = txn.compare.first().map(|compare| compare.key.clone());
+    compared.or_else(|| txn.success.iter().find_map(of_operation)).unwrap_or_default()
 }
 
 /// etcd's rule: only if every read of both branches says so.

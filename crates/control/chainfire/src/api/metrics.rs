@@ -11,12 +11,14 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tonic::Status;
 
 use super::http::GrpcCounts;
+use super::slow;
 
 /// Figures of all requests. The default counts for nobody.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiMetrics {
     seconds: Family<ByMethod, Histogram, fn() -> Histogram>,
     failures: Family<ByFailure, Counter>,
+    pub(super) slow: Family<slow::ByMethod, Counter>,
     streams: Gauge,
     pub(super) watchers: Gauge,
     logins: Family<ByOutcome, Counter>,
@@ -128,6 +130,7 @@ impl Default for ApiMetrics {
         Self {
             seconds: Family::new_with_constructor(seconds),
             failures: Family::default(),
+            slow: Family::default(),
             streams: Gauge::default(),
             watchers: Gauge::default(),
             logins: Family::default(),
@@ -155,6 +158,8 @@ impl ApiMetrics {
             "Requests refused, by method and gRPC code",
             this.failures.clone(),
         )?;
+        let help = "Requests that took longer than limits.slow_request, by method";
+        metrics.register("slow_requests", help, this.slow.clone())?;
         metrics.register("watch_streams", "Open watch streams", this.streams.clone())?;
         metrics.register("watchers", "Watchers on all streams", this.watchers.clone())?;
         metrics.register("logins", "Logins by password, by outcome", this.logins.clone())?;

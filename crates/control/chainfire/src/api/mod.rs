@@ -18,6 +18,7 @@ mod metrics;
 mod quota;
 mod range_stream;
 mod recipes;
+mod slow;
 mod watch;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use self::answers::Answers;
+use self::slow::SlowLog;
 use crate::auth::{Authority, Caller, Jwt, Passwords};
 use crate::config::Limits;
 use crate::convert::{Checks, Rejection};
@@ -121,6 +123,7 @@ pub(crate) struct Inner {
     answers: Answers,
     /// Held while the store is hashed.
     hashing: tokio::sync::Mutex<()>,
+    slow: Arc<SlowLog>,
 }
 
 impl std::ops::Deref for Api {
@@ -148,6 +151,7 @@ impl Api {
         let learner = Mutex::new(None);
         let answers = Answers::new(config.limits.answer_bytes);
         let hashing = tokio::sync::Mutex::default();
+        let slow = Arc::new(SlowLog::new(config.limits.slow_request, config.metrics.slow.clone()));
         Self(Arc::new(Inner {
             config,
             leadership,
@@ -158,6 +162,7 @@ impl Api {
             learner,
             answers,
             hashing,
+            slow,
         }))
     }
 
@@ -302,11 +307,13 @@ impl Api {
         }
         let replication = &self.metrics.replication;
         let _pending = replication.proposing();
-        let proposed = self.group.propose(payload).await;
+        let proposed = self.group.propose_timed(payload).await;
         if proposed.is_err() {
             replication.failed.inc();
         }
-        Ok(decode_reply(proposed?)??)
+        let accepted = proposed?;
+        slow::note_stages(accepted.stages);
+        Ok(decode_reply(accepted.reply)??)
     }
 
     /// Waits until this replica has everything that was acknowledged before.
@@ -317,7 +324,9 @@ impl Api {
         if passed.is_err() {
             replication.reads_failed.inc();
         }
-        if begun.elapsed() >= SLOW_READ {
+        let took = begun.elapsed();
+        slow::note_confirm(took);
+        if took >= SLOW_READ {
             replication.reads_slow.inc();
         }
         Ok(passed?)

@@ -287,6 +287,8 @@ fn group_config(config: &Config, id: u64) -> GroupConfig {
         request_timeout: Duration::from_secs(5) + config.raft.election * 2,
         max_proposal_bytes: config.limits.request_bytes + ENVELOPE,
         max_inflight: config.limits.requests,
+        // What is slow for who forwarded it is less so for its leader.
+        slow_proposal: config.limits.slow_request / 2,
         entries_per_flush: config.raft.entries_per_flush,
         entries_kept: config.raft.entries_kept,
         ..GroupOptions::default()

@@ -17,6 +17,7 @@ mod maintenance;
 mod process;
 mod range_stream;
 mod raw;
+mod slow;
 mod space;
 mod tls;
 mod watch;

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 
-use super::{Group, Refused};
+use super::{Accepted, Group, Refused};
 use crate::error::ProposeError;
 use crate::membership::{Change, MembershipError};
-use crate::wire::proto;
+use crate::wire::{self, proto};
 
 type Client = proto::replication_client::ReplicationClient<tonic::transport::Channel>;
 
@@ -20,18 +20,23 @@ impl Group {
         leader: u64,
         payload: Bytes,
         deadline: Instant,
-    ) -> Result<Bytes, Refused<ProposeError>> {
+    ) -> Result<Accepted, Refused<ProposeError>> {
         use proto::propose_reply::Result as R;
         let mut client = self.client_of(leader).ok_or(Refused::NotLeader(None))?;
         let message = proto::ProposeRequest { route: self.route(leader), payload };
+        let begun = Instant::now();
         let again = self.has_bug("propose again what may have been taken");
         let reply = client.propose(until(message, deadline)).await.map_err(|status| {
             lost(&status)
                 .filter(|_| !again)
                 .map_or(Refused::NotLeader(None), |why| Refused::Failed(ProposeError::Unknown(why)))
         })?;
-        match reply.into_inner().result {
-            Some(R::Reply(reply)) => Ok(reply),
+        let proto::ProposeReply { result, stages } = reply.into_inner();
+        match result {
+            Some(R::Reply(reply)) => {
+                let stages = stages.map(|stages| wire::stages(&stages).within(begun.elapsed()));
+                Ok(Accepted { reply, stages })
+            }
             Some(R::NotLeader(to)) => Err(Refused::NotLeader(known(&to))),
             Some(R::Unknown(why)) => Err(Refused::Failed(ProposeError::Unknown(why))),
             None => Err(Refused::Failed(ProposeError::Unknown("the leader's answer was empty".into()))),

@@ -18,6 +18,7 @@ use crate::error::CallError;
 use crate::member::Member;
 use crate::options::GroupOptions;
 use crate::reads::Reads;
+use crate::stages::{Stages, Trail};
 use crate::status::{Leadership, Status};
 use crate::store::ImageStore;
 use crate::transport::Links;
@@ -52,6 +53,7 @@ struct Inner {
     applied: watch::Receiver<u64>,
     leadership: watch::Receiver<Leadership>,
     reads: Reads,
+    trail: Trail,
     inflight: Semaphore,
     /// Held while a change of the members runs here.
     changes: Mutex<()>,
@@ -62,6 +64,15 @@ struct Inner {
     /// Whether this replica knows that it was removed. It stays so.
     removed: watch::Sender<bool>,
     calls: OnceLock<Arc<dyn CallHandler>>,
+}
+
+/// A proposal that was replicated and applied.
+#[derive(Clone, Debug, Default)]
+pub struct Accepted {
+    /// What the state machine says of it.
+    pub reply: Bytes,
+    /// Where its time went, if it was slow and that is still known.
+    pub stages: Option<Stages>,
 }
 
 /// Answers the messages that other replicas of a service send to their leader.

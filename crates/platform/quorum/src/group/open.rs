@@ -15,6 +15,7 @@ use crate::error::OpenError;
 use crate::machine::StateMachine;
 use crate::member::Member;
 use crate::reads;
+use crate::stages::Trail;
 use crate::status::{Leadership, leadership};
 use crate::store::{self, ImageStore, LogStore, Machine};
 use crate::transport::{Links, Peers};
@@ -38,7 +39,8 @@ impl Group {
         let log = wal.log(group);
         let images = ImageStore::open(context, images, log.clone()).map_err(OpenError::State)?;
         let (news, reached) = store::progress();
-        let machine = Machine::start(context, state, images.clone(), news).map_err(OpenError::State)?;
+        let trail = Trail::default();
+        let machine = Machine::start(context, state, images.clone(), news, trail.clone()).map_err(OpenError::State)?;
         let links = Links {
             peers,
             cluster,
@@ -48,7 +50,7 @@ impl Group {
             patience: options.election,
             context: context.clone(),
         };
-        let store = LogStore::new(log, context.sabotage());
+        let store = LogStore::new(log, context.sabotage(), trail.clone());
         let seed = context.entropy().next_u64();
         let start = Raft::new(member.id, Arc::new(engine), links.clone(), store, machine);
         let raft = Runtime::scope(seed, start).await.map_err(|e| OpenError::Engine(e.to_string()))?;
@@ -66,6 +68,7 @@ impl Group {
             belonging: reached.members,
             removed: watch::Sender::new(false),
             reads,
+            trail,
             changes: Mutex::new(()),
             gate: RwLock::new(()),
             calls: OnceLock::new(),

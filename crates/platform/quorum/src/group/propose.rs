@@ -7,7 +7,7 @@ use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
 use super::standing::REMOVED;
-use super::{Group, Refused};
+use super::{Accepted, Group, Refused};
 use crate::error::ProposeError;
 use crate::types::{Payload, Types};
 
@@ -19,6 +19,11 @@ impl Group {
     ///
     /// Retries only what was certainly not taken, until the options' request timeout.
     pub async fn propose(&self, payload: Bytes) -> Result<Bytes, ProposeError> {
+        Ok(self.propose_timed(payload).await?.reply)
+    }
+
+    /// As [`Self::propose`], and says where the time went if it was slow.
+    pub async fn propose_timed(&self, payload: Bytes) -> Result<Accepted, ProposeError> {
         let limit = self.inner.options.max_proposal_bytes;
         if payload.len() > limit {
             return Err(ProposeError::TooLarge { size: payload.len(), limit });
@@ -30,7 +35,7 @@ impl Group {
                 return Err(ProposeError::Stopped(REMOVED.into()));
             }
             match self.try_propose(payload.clone(), deadline).await {
-                Ok(reply) => return Ok(reply),
+                Ok(accepted) => return Ok(accepted),
                 Err(Refused::Failed(e)) => return Err(e),
                 Err(Refused::NotLeader(_)) if self.await_leader(deadline).await => {}
                 Err(Refused::NotLeader(_)) => return Err(ProposeError::NoLeader),
@@ -38,7 +43,11 @@ impl Group {
         }
     }
 
-    async fn try_propose(&self, payload: Bytes, deadline: Instant) -> Result<Bytes, Refused<ProposeError>> {
+    async fn try_propose(
+        &self,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Accepted, Refused<ProposeError>> {
         match self.leader() {
             None => Err(Refused::NotLeader(None)),
             Some(leader) if leader != self.id() => self.forward_proposal(leader, payload, deadline).await,
@@ -51,10 +60,15 @@ impl Group {
 
     /// Proposes where this replica leads; otherwise does nothing and says so. While the leadership changes
     /// hands, it waits for that.
-    pub(crate) async fn propose_here(&self, payload: Bytes) -> Result<Bytes, Refused<ProposeError>> {
+    pub(crate) async fn propose_here(&self, payload: Bytes) -> Result<Accepted, Refused<ProposeError>> {
+        let begun = Instant::now();
         let _open = self.inner.gate.read().await;
         match self.inner.raft.client_write(Payload(payload)).await {
-            Ok(written) => Ok(written.data),
+            Ok(written) => {
+                let slow = begun.elapsed() >= self.inner.options.slow_proposal;
+                let stages = if slow { self.inner.trail.stages(written.log_id.index(), begun) } else { None };
+                Ok(Accepted { reply: written.data, stages })
+            }
             Err(RaftError::APIError(e)) => Err(refused(e)),
             Err(RaftError::Fatal(e)) => Err(Refused::Failed(ProposeError::Unknown(e.to_string()))),
         }

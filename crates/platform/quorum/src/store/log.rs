@@ -11,6 +11,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, RaftTypeConfig};
 use prost::Message;
 
+use crate::stages::{Step, Trail};
 use crate::types::{LogId, RaftEntry, Types, Vote};
 use crate::wal::{GroupLog, WalError};
 use crate::wire::{self, proto};
@@ -23,11 +24,12 @@ const READ_BYTES: u64 = 1 << 20;
 pub(crate) struct LogStore {
     log: GroupLog,
     sabotage: Sabotage,
+    trail: Trail,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: GroupLog, sabotage: Sabotage) -> Self {
-        Self { log, sabotage }
+    pub(crate) fn new(log: GroupLog, sabotage: Sabotage, trail: Trail) -> Self {
+        Self { log, sabotage, trail }
     }
 
     /// One read, bounded in bytes; at least one entry of a range that is not empty.
@@ -147,8 +149,16 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = <Types as RaftTypeConfig>::Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries = entries.into_iter().map(wire::wal_entry).collect();
-        self.log.append(entries, move |durable| callback.io_completed(durable)).await.map_err(io::Error::from)
+        let entries: Vec<_> = entries.into_iter().map(wire::wal_entry).collect();
+        let (last, trail) = (entries.last().map(|entry| entry.mark.index), self.trail.clone());
+        trail.note(Step::Appended, last);
+        let done = move |durable: io::Result<()>| {
+            if durable.is_ok() {
+                trail.note(Step::Durable, last);
+            }
+            callback.io_completed(durable);
+        };
+        self.log.append(entries, done).await.map_err(io::Error::from)
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {

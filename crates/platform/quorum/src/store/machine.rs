@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use super::image::{Image, ImageStore};
 use crate::machine::{Command, Flush, StateMachine};
 use crate::member::Member;
+use crate::stages::{Step, Trail};
 use crate::types::{LogId, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, Types};
 use crate::wire::Position;
 
@@ -44,6 +45,7 @@ pub(crate) struct Machine {
     position: Position,
     images: Arc<ImageStore>,
     news: Progress,
+    trail: Trail,
 }
 
 /// Tells how far the state has come.
@@ -87,6 +89,7 @@ impl Machine {
         state: impl StateMachine,
         images: Arc<ImageStore>,
         news: Progress,
+        trail: Trail,
     ) -> io::Result<Self> {
         let position = match state.position()? {
             Some(bytes) => Position::decode(bytes).map_err(io::Error::other)?,
@@ -100,17 +103,20 @@ impl Machine {
         })?;
         let quick = on_the_spot(state);
         let flushes = Flushes { jobs: jobs.clone(), context: context.clone(), one: Arc::default() };
-        Ok(Self { jobs, quick, flushes, position, images, news })
+        Ok(Self { jobs, quick, flushes, position, images, news, trail })
     }
 
     async fn apply_batch(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Batch { commands, responders, position, .. } = std::mem::take(batch);
         let Some(position) = position else { return Ok(()) };
+        let upto = position.applied.map(|id| id.index());
+        self.trail.note(Step::Committed, upto);
         let encoded = position.encode();
         let replies = match self.quickly(&commands, &encoded) {
             Some(replies) => replies?,
             None => ask(&self.jobs, |done| Job::Apply { commands, position: encoded, done }).await?,
         };
+        self.trail.note(Step::Applied, upto);
         self.position = position;
         self.news.tell(&self.position);
         answer(responders, replies)

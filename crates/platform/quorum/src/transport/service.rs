@@ -168,13 +168,17 @@ impl Replication for ReplicationService {
         use proto::propose_reply::Result as R;
         let message = request.into_inner();
         let group = self.group(message.route)?;
+        let mut stages = None;
         let result = match group.propose_here(message.payload).await {
-            Ok(reply) => R::Reply(reply),
+            Ok(accepted) => {
+                stages = accepted.stages.as_ref().map(wire::stages_message);
+                R::Reply(accepted.reply)
+            }
             Err(Refused::NotLeader(leader)) => R::NotLeader(not_leader(leader)),
             Err(Refused::Failed(ProposeError::Unknown(why))) => R::Unknown(why),
             Err(Refused::Failed(e)) => return Err(Status::unavailable(e.to_string())),
         };
-        Ok(Response::new(proto::ProposeReply { result: Some(result) }))
+        Ok(Response::new(proto::ProposeReply { result: Some(result), stages }))
     }
 
     async fn read_index(

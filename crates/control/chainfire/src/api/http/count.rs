@@ -17,8 +17,10 @@ use http_body::{Frame, SizeHint};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
+use tokio::time::Instant;
 
 use super::super::answers::Share;
+use super::super::slow::{SlowLog, Times, Trace, traced};
 
 /// gRPC's codes as grpc-go names them, by number.
 const CODES: [&str; 17] = [
@@ -166,16 +168,27 @@ impl Method {
     }
 }
 
+/// What looks at every request. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Observer {
+    pub(super) counts: GrpcCounts,
+    pub(super) slow: Arc<SlowLog>,
+}
+
 /// Counts one request, from its arrival to the last byte of its answer.
-pub(super) async fn count(State(counts): State<GrpcCounts>, request: Request, next: Next) -> Response {
+pub(super) async fn count(State(observer): State<Observer>, request: Request, next: Next) -> Response {
+    let Observer { counts, slow } = observer;
     let Some(method) = counts.0.methods.get(request.uri().path()) else { return next.run(request).await };
     method.started.fetch_add(1, Ordering::Relaxed);
-    let mut outcome = Outcome { method: method.clone(), known: false };
+    let begun = Instant::now();
+    let mut outcome = Outcome { method: method.clone(), known: false, slow, served: None };
     let (received, sent) = (counts.clone(), counts.clone());
     let receive = move |frame: &Frame<Bytes>| {
         received.0.received.fetch_add(bytes_of(frame), Ordering::Relaxed);
     };
-    let mut response = next.run(request.map(|body| Body::new(Observed { body, see: receive }))).await;
+    let serving = next.run(request.map(|body| Body::new(Observed { body, see: receive })));
+    let (mut response, trace) = traced(serving).await;
+    outcome.served = Some((Times { begun, answered: Instant::now() }, trace));
     outcome.look(response.headers());
     // A large answer counts until it is sent.
     let share = response.extensions_mut().remove::<Share>();
@@ -193,6 +206,9 @@ pub(super) async fn count(State(counts): State<GrpcCounts>, request: Request, ne
 struct Outcome {
     method: Arc<Method>,
     known: bool,
+    slow: Arc<SlowLog>,
+    /// When, and what became known on the way; none until there is an answer.
+    served: Option<(Times, Trace)>,
 }
 
 impl Outcome {
@@ -208,6 +224,11 @@ impl Drop for Outcome {
     fn drop(&mut self) {
         if !self.known {
             self.method.handled(CANCELED);
+        }
+        if let Some((times, trace)) = &self.served
+            && self.slow.looks_at(self.method.name, self.method.kind)
+        {
+            self.slow.ended(self.method.name, *times, trace);
         }
     }
 }

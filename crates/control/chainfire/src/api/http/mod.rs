@@ -14,7 +14,7 @@ use serde::Serialize;
 use tonic::service::Routes;
 
 pub(crate) use self::count::GrpcCounts;
-use self::count::count;
+use self::count::{Observer, count};
 use self::health::{LIVEZ, READYZ, health, not_allowed, probe, single};
 use super::Api;
 use crate::proto::etcdserverpb::auth_server::AuthServer;
@@ -32,7 +32,8 @@ const OVERHEAD: usize = 512 << 10;
 
 /// Everything that the client port answers.
 pub(crate) fn router(api: &Api) -> Router {
-    let counted = from_fn_with_state(api.metrics.grpc.clone(), count);
+    let observer = Observer { counts: api.metrics.grpc.clone(), slow: api.0.slow.clone() };
+    let counted = from_fn_with_state(observer, count);
     let grpc = grpc(api).layer(map_response(in_grpcs_words)).layer(counted);
     let plain = Router::new()
         .route("/health", any(health))
