@@ -4,7 +4,8 @@
 //! The leader's replica is replaced by one on node04, with one command; the canonical members come back
 //! by plan and apply; a plan that would lose the quorum is refused; `uc chainfire verify` judges the
 //! cluster, and the lane's own history. Not one operation of the load may fail meanwhile: a client may
-//! ask a second replica, and that must answer. At last users are turned on and off.
+//! ask a second replica, and that must answer. At last users are turned on and off, and a write over slow
+//! links has the leader say where its time went.
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::etcd::ctl::Ctl;
 use crate::etcd::uc::Uc;
 use crate::lane::{Lane, Waiting};
 use crate::roles::ChainfireSetup;
+use crate::switch::faults::Link;
 
 /// Clients of the load.
 const CLIENTS: u32 = 9;
@@ -30,6 +32,10 @@ const LOOK: Duration = Duration::from_secs(15);
 
 /// Of `uc chainfire verify`.
 const VERIFY: &str = "5s";
+
+/// What each frame between the leader and the others takes, one way: a write takes twice that. Well below an
+/// election, well above what is slow.
+const SLOW_LINK: Duration = Duration::from_millis(250);
 
 /// The node of the newcomer.
 const GUEST: &str = "node04";
@@ -56,6 +62,7 @@ pub async fn run(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     let judged = kept_history(lane, &etcd, &uc).await?;
     let verified = verify(lane, &etcd, &uc).await?;
     users(lane, &etcd, &uc).await?;
+    slow_request(lane, cluster, &etcd).await?;
     let boundary = json!({
         "schema_version": 1,
         "surface": "uc chainfire member plan|apply|replace, over the etcd v3 Cluster and Maintenance services",
@@ -304,4 +311,56 @@ async fn users(lane: &mut Lane, etcd: &Etcd, uc: &Uc) -> Result<()> {
         Ok(format!("a stranger was told: {why}; root verified: {}", verified["verdict"]))
     };
     lane.check("users keep strangers out, and let root verify", SOON * 2, check).await
+}
+
+/// Over slow links a write is slow, and the leader's log says that it was the replication.
+async fn slow_request(lane: &mut Lane, cluster: &Cluster, etcd: &Etcd) -> Result<()> {
+    let key = format!("slow/{}", run_name(lane));
+    let check = async |w: &Waiting<'_>| {
+        let leader = w.until("one leader that all agree on", || etcd.leader_of(&CANONICAL)).await?;
+        let link = Link { delay: SLOW_LINK, ..Link::default() };
+        cluster.links(&[&leader], &others(&CANONICAL, &leader), true, link).await?;
+        let put = etcd.put(&leader, &key).await;
+        cluster.heal().await?;
+        put.map_err(anyhow::Error::msg)?;
+        let log = cluster.node(&leader).service(CHAINFIRE).await?.host_log;
+        w.until("the leader to say where the time of the write went", || async {
+            let text = std::fs::read_to_string(&log).map_err(|e| e.to_string())?;
+            let told = text.lines().find(|line| line.contains("slow request") && line.contains(&key));
+            let told = told.ok_or_else(|| format!("nothing of {key} in {}", log.display()))?;
+            let spent = replicated(told).ok_or_else(|| format!("no time of the replication in: {told}"))?;
+            match spent >= 2 * SLOW_LINK {
+                true => Ok(format!("replicating took {spent:?} of it")),
+                false => Err(format!("replicating took less than the links did: {told}")),
+            }
+        })
+        .await
+    };
+    lane.check("a slow request says where its time went", SOON, check).await
+}
+
+/// The time that a log line says a write was replicated in.
+fn replicated(line: &str) -> Option<Duration> {
+    let spent = line.split("replicate=").nth(1)?.split_whitespace().next()?;
+    let (number, unit) = spent.split_at(spent.find(|c: char| c.is_alphabetic() || c == 'µ')?);
+    let seconds = match unit {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        "µs" => 1e-6,
+        _ => return None,
+    };
+    Some(Duration::from_secs_f64(number.parse::<f64>().ok()? * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_replication_is_read_from_a_line() {
+        let line = "slow request method=\"Put\" parts=queue=1.0ms fsync=2.1ms replicate=501.3ms apply=7.0µs";
+        assert_eq!(replicated(line), Some(Duration::from_micros(501_300)));
+        assert_eq!(replicated("replicate=1.5s apply=1s"), Some(Duration::from_millis(1500)));
+        assert_eq!(replicated("slow request"), None);
+    }
 }

@@ -23,8 +23,17 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Of a key, so much is shown.
 const KEY_BYTES: usize = 128;
 /// Calls that wait for another's doing, or are known to be long.
-const LONG: [&str; 9] =
-    ["Lock", "Campaign", "Compact", "Defragment", "Hash", "HashKV", "Authenticate", "MoveLeader", "MemberPromote"];
+const LONG: [&str; 9] = [
+    "Lock",
+    "Campaign",
+    "Compact",
+    "Defragment",
+    "Hash",
+    "HashKV",
+    "Authenticate",
+    "MoveLeader",
+    "MemberPromote",
+];
 
 tokio::task_local! {
     static TRACE: Trace;

@@ -40,7 +40,8 @@ impl Group {
         let images = ImageStore::open(context, images, log.clone()).map_err(OpenError::State)?;
         let (news, reached) = store::progress();
         let trail = Trail::default();
-        let machine = Machine::start(context, state, images.clone(), news, trail.clone()).map_err(OpenError::State)?;
+        let machine =
+            Machine::start(context, state, images.clone(), news, trail.clone()).map_err(OpenError::State)?;
         let links = Links {
             peers,
             cluster,
