@@ -26,6 +26,8 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Cluster {
     name: String,
     dir: PathBuf,
+    /// Whether clients speak TLS.
+    tls: bool,
     /// The cores of all members, as taskset(1) names them.
     cpus: Option<String>,
     members: Vec<Member>,
@@ -48,7 +50,8 @@ impl Cluster {
         let dir = root.join("members");
         let members = lay_out(&dir)?;
         let cpus = cpus.map(str::to_owned);
-        let mut cluster = Self { name: peer.name(), dir, cpus, members, processes: Vec::new() };
+        let mut cluster =
+            Self { name: peer.name(), dir, tls: peer.tls(), cpus, members, processes: Vec::new() };
         cluster.start_again(peer, pki).await?;
         Ok(cluster)
     }
@@ -117,8 +120,9 @@ impl Cluster {
 
     /// A new connection to one member, as the operator.
     pub async fn client(&self, index: usize, pki: &Pki) -> anyhow::Result<Client> {
-        connect::connect(&[self.endpoint(index)], &pki.ca(), &pki.cert("operator"), &pki.key("operator"))
-            .await
+        let (ca, cert, key) = (pki.ca(), pki.cert("operator"), pki.key("operator"));
+        let files = connect::Files { ca: &ca, cert: &cert, key: &key };
+        connect::connect(&[self.endpoint(index)], self.tls.then_some(files)).await
     }
 
     /// Which member leads, by what every member says of itself.
@@ -141,21 +145,27 @@ impl Cluster {
     }
 
     fn endpoint(&self, index: usize) -> String {
-        format!("https://127.0.0.1:{}", self.members[index].client)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.members[index].client)
     }
 
     /// What etcdctl and other clients read from their environment.
     pub fn client_environment(&self, pki: &Pki) -> Vec<(&'static str, String)> {
         let endpoints: Vec<String> = (0..self.members.len()).map(|index| self.endpoint(index)).collect();
         let pids = self.processes.iter().filter_map(Child::id).map(|pid| pid.to_string());
-        vec![
+        let mut all = vec![
             // For those who stop members.
             ("BENCH_MEMBER_PIDS", pids.collect::<Vec<_>>().join(" ")),
             ("ETCDCTL_ENDPOINTS", endpoints.join(",")),
-            ("ETCDCTL_CACERT", pki.ca().display().to_string()),
-            ("ETCDCTL_CERT", pki.cert("operator").display().to_string()),
-            ("ETCDCTL_KEY", pki.key("operator").display().to_string()),
-        ]
+        ];
+        if self.tls {
+            all.extend([
+                ("ETCDCTL_CACERT", pki.ca().display().to_string()),
+                ("ETCDCTL_CERT", pki.cert("operator").display().to_string()),
+                ("ETCDCTL_KEY", pki.key("operator").display().to_string()),
+            ]);
+        }
+        all
     }
 
     /// Resident memory of one member, bytes.

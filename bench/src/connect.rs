@@ -6,15 +6,27 @@ use std::time::Duration;
 use anyhow::Context as _;
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 
-/// Connects one channel to `endpoints` (URLs) as the holder of `cert` and `key` (PEM files).
-pub async fn connect(endpoints: &[String], ca: &Path, cert: &Path, key: &Path) -> anyhow::Result<Client> {
-    let tls = TlsOptions::new()
-        .ca_certificate(Certificate::from_pem(read(ca)?))
-        .identity(Identity::from_pem(read(cert)?, read(key)?));
-    let options = ConnectOptions::new()
-        .with_tls(tls)
+/// PEM files of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// The authority that signed the servers' certificates.
+    pub ca: &'a Path,
+    /// The client's certificate.
+    pub cert: &'a Path,
+    /// Its key.
+    pub key: &'a Path,
+}
+
+/// Connects one channel to `endpoints` (URLs) as the holder of these files; without them, plainly.
+pub async fn connect(endpoints: &[String], files: Option<Files<'_>>) -> anyhow::Result<Client> {
+    let mut options = ConnectOptions::new()
         .with_connect_timeout(Duration::from_secs(5))
         .with_timeout(Duration::from_secs(30));
+    if let Some(Files { ca, cert, key }) = files {
+        let identity = Identity::from_pem(read(cert)?, read(key)?);
+        let tls = TlsOptions::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity);
+        options = options.with_tls(tls);
+    }
     Client::connect(endpoints, Some(options))
         .await
         .with_context(|| format!("cannot connect to {}", endpoints.join(",")))

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bench::chainfire::{self, Plan, Scenario};
 use bench::cluster::Cluster;
+use bench::peer::etcd::Etcd;
 use bench::peer::{self, Peer};
 use bench::pki::Pki;
 use bench::{machine, report};
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   cargo run --release -p bench -- chainfire --quick --self-check
   cargo run --release -p bench -- chainfire --only gaps --rounds 3
   cargo run -p bench -- with etcd -- etcdctl endpoint status
+  cargo run -p bench -- with launcher --plain -- etcdctl member list
 
 Exit status: 0 all floors hold, 1 one does not or the run failed.")]
 struct Cli {
@@ -75,6 +77,9 @@ struct Chainfire {
 struct With {
     /// Which system to start.
     system: System,
+    /// Without TLS; only the launcher.
+    #[arg(long)]
+    plain: bool,
     #[command(flatten)]
     programs: Programs,
     /// The command and its arguments.
@@ -86,14 +91,17 @@ struct With {
 enum System {
     Chainfire,
     Etcd,
+    /// ChainFire, started as etcd is, by a link of that name.
+    Launcher,
 }
 
 impl Programs {
-    fn peer(&self, system: System) -> anyhow::Result<Box<dyn Peer>> {
-        Ok(match system {
-            System::Etcd => Box::new(peer::etcd::Etcd::find(self.etcd.clone())?),
-            System::Chainfire => Box::new(peer::chainfire::Chainfire::find(self.ultracloud.clone())?),
-        })
+    fn etcd(&self) -> anyhow::Result<Etcd> {
+        Etcd::find(self.etcd.clone())
+    }
+
+    fn chainfire(&self) -> anyhow::Result<peer::chainfire::Chainfire> {
+        peer::chainfire::Chainfire::find(self.ultracloud.clone())
     }
 }
 
@@ -113,8 +121,12 @@ async fn main() -> ExitCode {
 }
 
 async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
-    let theirs = options.programs.peer(System::Etcd)?;
-    let ours = options.programs.peer(if options.self_check { System::Etcd } else { System::Chainfire })?;
+    let theirs = options.programs.etcd()?;
+    let ours: Box<dyn Peer> = if options.self_check {
+        Box::new(options.programs.etcd()?)
+    } else {
+        Box::new(options.programs.chainfire()?)
+    };
     let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
     plan.rounds = options.rounds.unwrap_or(plan.rounds);
     ensure!(plan.rounds > 0, "--rounds 0 measures nothing: give at least 1");
@@ -124,7 +136,7 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
     if !options.only.is_empty() {
         plan.scenarios.clone_from(&options.only);
     }
-    let report = chainfire::run(&plan, ours.as_ref(), theirs.as_ref()).await?;
+    let report = chainfire::run(&plan, ours.as_ref(), &theirs).await?;
     println!("{}", report.table());
     println!("{}", report.verdict());
     if let Some(file) = &options.json {
@@ -138,8 +150,16 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
 }
 
 async fn with(options: With) -> anyhow::Result<ExitCode> {
-    let peer = options.programs.peer(options.system)?;
-    let scratch = machine::Scratch::new()?;
+    let (programs, scratch) = (&options.programs, machine::Scratch::new()?);
+    let peer: Box<dyn Peer> = match options.system {
+        System::Launcher => {
+            let program = std::path::absolute(programs.chainfire()?.program())?;
+            Box::new(Etcd::stand_in(&program, scratch.path(), !options.plain)?)
+        }
+        _ if options.plain => bail!("--plain is for the launcher alone: leave it out"),
+        System::Etcd => Box::new(programs.etcd()?),
+        System::Chainfire => Box::new(programs.chainfire()?),
+    };
     let pki = Pki::make(scratch.path(), peer::MEMBERS)?;
     let cluster = Cluster::start(peer.as_ref(), &pki, scratch.path()).await?;
     let (program, arguments) = options.command.split_first().context("no command was given")?;

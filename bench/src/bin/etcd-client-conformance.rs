@@ -28,14 +28,14 @@ struct Cli {
     #[arg(long, env = "ETCDCTL_ENDPOINTS", value_delimiter = ',')]
     endpoints: Vec<String>,
     /// The authority that signed the members' certificates (PEM).
-    #[arg(long, env = "ETCDCTL_CACERT")]
-    cacert: PathBuf,
+    #[arg(long, env = "ETCDCTL_CACERT", requires_all = ["cert", "key"])]
+    cacert: Option<PathBuf>,
     /// The client's certificate (PEM).
     #[arg(long, env = "ETCDCTL_CERT")]
-    cert: PathBuf,
+    cert: Option<PathBuf>,
     /// Its key (PEM).
     #[arg(long, env = "ETCDCTL_KEY")]
-    key: PathBuf,
+    key: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,7 +51,11 @@ async fn main() -> ExitCode {
 }
 
 async fn check_all(cli: &Cli) -> anyhow::Result<bool> {
-    let client = connect::connect(&cli.endpoints, &cli.cacert, &cli.cert, &cli.key).await?;
+    let files = match (&cli.cacert, &cli.cert, &cli.key) {
+        (Some(ca), Some(cert), Some(key)) => Some(connect::Files { ca, cert, key }),
+        _ => None,
+    };
+    let client = connect::connect(&cli.endpoints, files).await?;
     let key = |name: &str| format!("{}/{name}", cli.prefix);
     let mut good = true;
     good &= report("kv", &kv(client.clone(), key("kv")).await);

@@ -1,6 +1,6 @@
 //! ChainFire: `ultracloud run chainfire` with its defaults: only addresses, names and TLS are set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command as Blocking;
 
 use anyhow::{Context as _, ensure};
@@ -19,6 +19,11 @@ impl Chainfire {
     /// The given program, or one built from this checkout in the profile that this program has.
     pub fn find(given: Option<PathBuf>) -> anyhow::Result<Self> {
         Ok(Self { program: given.map_or_else(build, Ok)? })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 }
 

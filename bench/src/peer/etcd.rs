@@ -1,6 +1,7 @@
-//! etcd 3.5, with its defaults: only addresses, names and TLS are set.
+//! etcd 3.5, with its defaults: only addresses, names and TLS are set. And what takes its place by its flags.
 
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command as Blocking;
 
 use anyhow::{Context as _, ensure};
@@ -14,18 +15,29 @@ use crate::pki::Pki;
 pub struct Etcd {
     program: PathBuf,
     version: String,
+    tls: bool,
 }
 
 impl Etcd {
     /// The given program, or Debian trixie's, unpacked into the cache.
     pub fn find(given: Option<PathBuf>) -> anyhow::Result<Self> {
-        let program = given.map_or_else(fetch, Ok)?;
+        Self::at(given.map_or_else(fetch, Ok)?, true)
+    }
+
+    /// A program of another make that stands in etcd's place: under a link of that name in `dir`.
+    pub fn stand_in(program: &Path, dir: &Path, tls: bool) -> anyhow::Result<Self> {
+        let link = dir.join("etcd");
+        symlink(program, &link).with_context(|| format!("cannot make the link {}", link.display()))?;
+        Self::at(link, tls)
+    }
+
+    fn at(program: PathBuf, tls: bool) -> anyhow::Result<Self> {
         let output = Blocking::new(&program).arg("--version").output().with_context(|| {
             format!("cannot run {}: give the program with --etcd FILE", program.display())
         })?;
         let version = parse_version(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} does not say its version as etcd does", program.display()))?;
-        Ok(Self { program, version })
+        Ok(Self { program, version, tls })
     }
 }
 
@@ -52,8 +64,13 @@ impl Peer for Etcd {
         format!("etcd {}", self.version)
     }
 
+    fn tls(&self) -> bool {
+        self.tls
+    }
+
     fn command(&self, member: &Member, all: &[Member], pki: &Pki) -> anyhow::Result<Command> {
-        let url = |port: u16| format!("https://127.0.0.1:{port}");
+        let scheme = if self.tls { "https" } else { "http" };
+        let url = |port: u16| format!("{scheme}://127.0.0.1:{port}");
         let cluster: Vec<String> = all.iter().map(|m| format!("{}={}", m.name, url(m.peer))).collect();
         let mut command = bound_to_us(&self.program);
         command.arg("--name").arg(&member.name).arg("--data-dir").arg(&member.data);
@@ -62,7 +79,7 @@ impl Peer for Etcd {
                 if flag == "client-urls" { "advertise-client-urls" } else { "initial-advertise-peer-urls" };
             command.arg(format!("--listen-{flag}={}", url(port))).arg(format!("--{advertise}={}", url(port)));
         }
-        for prefix in ["", "peer-"] {
+        for prefix in ["", "peer-"].into_iter().filter(|_| self.tls) {
             command
                 .arg(format!("--{prefix}client-cert-auth"))
                 .arg(format!("--{prefix}trusted-ca-file={}", pki.ca().display()))

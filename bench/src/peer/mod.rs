@@ -33,6 +33,10 @@ pub struct Member {
 pub trait Peer {
     /// What the table calls it.
     fn name(&self) -> String;
+    /// Whether clients and members speak TLS.
+    fn tls(&self) -> bool {
+        true
+    }
     /// The command that runs `member` of a new cluster of `all`.
     fn command(&self, member: &Member, all: &[Member], pki: &Pki) -> anyhow::Result<Command>;
 }

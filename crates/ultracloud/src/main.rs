@@ -3,7 +3,9 @@
 //! It parses the command line, loads a configuration and hands over to the role. It refuses to hold
 //! anything that only one role needs.
 
+mod chainfire;
 mod config;
+mod etcd;
 mod role;
 mod run;
 mod version;
@@ -24,10 +26,12 @@ const CONFIG: u8 = 78;
     after_help = "Examples:
   ultracloud run chainfire --config /etc/ultracloud/chainfire.toml
   ultracloud config check chainfire ./chainfire.toml
+  ultracloud chainfire restore backup.image --config /etc/ultracloud/chainfire.toml
+  ultracloud etcd --name a --data-dir /var/lib/a.etcd
   ultracloud version --json
 
 Exit status: 0 done or asked to stop, 1 failed, 64 the command line is wrong, 74 the storage failed,
-78 the configuration is wrong."
+78 the configuration is wrong. `ultracloud etcd` has etcd's: 0, 1, and 2 when its flags are wrong."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,13 +43,21 @@ enum Verb {
     Run(run::Options),
     #[command(subcommand)]
     Config(config::Verb),
+    #[command(subcommand)]
+    Chainfire(chainfire::Verb),
+    Etcd(etcd::Options),
     Version(version::Options),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = etcd::by_name() {
+        return code;
+    }
     match Cli::try_parse() {
         Ok(Cli { verb: Verb::Run(options) }) => run::run(&options),
         Ok(Cli { verb: Verb::Config(verb) }) => config::run(&verb),
+        Ok(Cli { verb: Verb::Chainfire(verb) }) => chainfire::run(&verb),
+        Ok(Cli { verb: Verb::Etcd(options) }) => etcd::run(&options),
         Ok(Cli { verb: Verb::Version(options) }) => version::run(&options),
         Err(e) => explain(&e),
     }

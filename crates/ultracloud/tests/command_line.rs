@@ -99,3 +99,20 @@ fn the_version_names_the_commit_and_the_formats() {
     assert!(version["commit"].as_str().is_some_and(|commit| !commit.is_empty()));
     assert!(version["formats"].as_object().is_some_and(|formats| !formats.is_empty()));
 }
+
+#[test]
+fn a_backup_that_is_none_is_refused_with_the_status_of_damage() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("backup");
+    std::fs::write(&file, "nothing").expect("written");
+    let output = ultracloud(&["chainfire", "verify-backup", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(74), "{}", stderr(&output));
+    assert!(output.stdout.is_empty() && stderr(&output).contains("it ends too early"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_lost_quorum_is_not_recovered_by_accident() {
+    let output = ultracloud(&["chainfire", "recover-quorum", "--config", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("--i-know-that-acknowledged-writes-may-be-lost"), "{}", stderr(&output));
+}

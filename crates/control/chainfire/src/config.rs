@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Scheme, SchemeError};
 use crate::convert::address_of_url;
+use crate::node::cluster_id;
 use crate::store::StoreOptions;
 
 /// etcd's, for signed tokens that say nothing else.
@@ -58,6 +59,10 @@ pub struct Config {
     /// Log lines.
     #[serde(default)]
     pub log: LogConfig,
+    /// A data directory is taken for whose it says it is, whatever the token: etcd looks at its own only when
+    /// it founds a cluster.
+    #[serde(skip)]
+    pub any_cluster: bool,
 }
 
 /// A founder of the cluster.
@@ -91,7 +96,8 @@ pub struct ClientConfig {
 pub struct PeerConfig {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// `host:port` where the other members reach it.
+    /// `host:port` where the other members reach it. Empty, which only [`crate::etcd`] says: where they reach it
+    /// now.
     pub advertise: String,
     /// SPIFFE paths that are let in, and that a peer must have.
     pub allow: AllowList,
@@ -115,6 +121,9 @@ pub struct RaftConfig {
     pub entries_per_flush: u64,
     /// Entries kept before that, from which a member that was away catches up.
     pub entries_kept: u64,
+    /// Where the log is, if not in the data directory: etcd's `wal-dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
 }
 
 impl Default for RaftConfig {
@@ -122,7 +131,7 @@ impl Default for RaftConfig {
         let (heartbeat, election) = (Duration::from_millis(100), Duration::from_secs(1));
         let (entries_per_flush, entries_kept) = (10_000, 50_000);
         let WalOptions { cache_bytes, segment_bytes, .. } = WalOptions::default();
-        Self { heartbeat, election, cache_bytes, segment_bytes, entries_per_flush, entries_kept }
+        Self { heartbeat, election, cache_bytes, segment_bytes, entries_per_flush, entries_kept, dir: None }
     }
 }
 
@@ -227,13 +236,34 @@ pub struct StoreConfig {
     pub check_interval: Duration,
     /// Entries of the log after which they do so sooner, to within a second.
     pub check_entries: u64,
+    /// What the leader compacts by itself: `{ period = "1h" }` or `{ revisions = 10000 }`. Without it, whoever
+    /// writes has to (Kubernetes does).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_compaction: Option<AutoCompaction>,
+}
+
+/// How much history is kept: etcd's `auto-compaction-mode` and `auto-compaction-retention`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoCompaction {
+    /// As of so long ago, to within a tenth; beyond an hour, compacted every hour.
+    Period(#[serde(with = "humantime_serde")] Duration),
+    /// So many revisions, looked at every five minutes.
+    Revisions(u64),
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
         let StoreOptions { cache_bytes, flush_bytes } = StoreOptions::default();
         let (check_interval, check_entries) = (Duration::from_secs(10), 10_000);
-        Self { cache_bytes, flush_bytes, quota_bytes: 0, check_interval, check_entries }
+        Self {
+            cache_bytes,
+            flush_bytes,
+            quota_bytes: 0,
+            check_interval,
+            check_entries,
+            auto_compaction: None,
+        }
     }
 }
 
@@ -250,21 +280,38 @@ impl RoleConfig for Config {
         let mut problems = Vec::new();
         self.check_members(&mut problems);
         self.check_addresses(&mut problems);
-        self.check_raft(&mut problems);
-        self.check_sizes(&mut problems);
+        problems.extend(self.bounds());
         if self.tls.is_none() {
             problems.push("the table [tls] is missing: name this member's certificate, key and CA".into());
         }
         if let Err(e) = self.log.parse_filter() {
             problems.push(e.to_string());
         }
-        self.auth.check(&mut problems);
-        problems.extend(self.client.limits.problems("client.limits"));
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 }
 
 impl Config {
+    /// Which cluster a data directory must belong to; none: to any.
+    pub(crate) fn expected_cluster(&self) -> Option<u64> {
+        (!self.any_cluster).then(|| cluster_id(&self.cluster_token))
+    }
+
+    /// Where the log is.
+    pub(crate) fn raft_dir(&self) -> PathBuf {
+        self.raft.dir.clone().unwrap_or_else(|| self.data_dir.join("raft"))
+    }
+
+    /// What is out of bounds, with its cure: whoever wrote the configuration down.
+    pub(crate) fn bounds(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.check_raft(&mut problems);
+        self.check_sizes(&mut problems);
+        self.auth.check(&mut problems);
+        problems.extend(self.client.limits.problems("client.limits"));
+        problems
+    }
+
     /// This member among the founders.
     pub(crate) fn as_founder(&self) -> Option<&InitialMember> {
         self.initial_members.iter().find(|member| member.name == self.name)
@@ -331,7 +378,7 @@ impl Config {
     }
 
     fn check_raft(&self, problems: &mut Vec<String>) {
-        let RaftConfig { heartbeat, election, segment_bytes, entries_per_flush, .. } = self.raft;
+        let &RaftConfig { heartbeat, election, segment_bytes, entries_per_flush, .. } = &self.raft;
         if !(32 << 10..=1 << 30).contains(&segment_bytes) {
             problems.push(format!("raft.segment_bytes is {segment_bytes}: choose between 32 KiB and 1 GiB"));
         }
@@ -371,6 +418,11 @@ impl Config {
         }
         if self.store.check_interval < Duration::from_millis(100) || self.store.check_entries == 0 {
             problems.push("store.check_interval is below 100ms, or store.check_entries 0: raise it".into());
+        }
+        if let Some(AutoCompaction::Period(period)) = self.store.auto_compaction
+            && period < Duration::from_secs(1)
+        {
+            problems.push("store.auto_compaction keeps less than 1s: keep more, or leave it out".into());
         }
         if limits.watch_progress < Duration::from_millis(100) {
             problems.push("limits.watch_progress is below 100ms: raise it".into());

@@ -12,6 +12,8 @@
 //! - `watch`: streams of history; a watcher is a position in it, never a queue that could overflow.
 //! - `convert`, `api`: etcd's rules, codes and words, and its services.
 //! - `node`: identity, joining, ports, housekeeping.
+//! - [`etcd`]: the same member, started as etcd is.
+//! - [`rescue`]: what is done to the files of a member that does not run.
 //!
 //! # Under concurrency
 //! One thread applies commands; readers take a snapshot and never wait for it. Revisions become visible
@@ -32,6 +34,7 @@ mod auth;
 mod check;
 pub mod config;
 mod convert;
+pub mod etcd;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -39,6 +42,7 @@ mod lessor;
 mod machine;
 mod node;
 pub mod proto;
+pub mod rescue;
 pub mod store;
 pub mod version;
 mod watch;
@@ -47,7 +51,7 @@ pub use auth::{AuthRefusal, Authority, JwtError, SchemeError};
 pub use config::Config;
 pub use lessor::{Lessor, LessorError, Remaining};
 pub use machine::{Alarms, Failure, Machine, Refusal};
-pub use node::{IdentityError, Node, Observers, StartError, build, run};
+pub use node::{Door, Doors, IdentityError, Node, Observers, StartError, build, build_behind, run};
 pub use watch::{Hub, SessionLimits};
 
 /// The formats that this version writes: of the replicated commands, the store and its images.

@@ -36,6 +36,8 @@ pub(super) enum Which {
     ChainfireLiveMembership,
     /// [`lanes::core_control_plane_ops`]
     CoreControlPlaneOps,
+    /// [`lanes::durability_proof`]
+    Durability,
 }
 
 impl Which {
@@ -45,6 +47,7 @@ impl Which {
             Self::ChainfireFaults { .. } => "chainfire-faults",
             Self::ChainfireLiveMembership => "chainfire-live-membership-proof",
             Self::CoreControlPlaneOps => "core-control-plane-ops-proof",
+            Self::Durability => "durability-proof",
         }
     }
 
@@ -59,6 +62,7 @@ impl Which {
                 Box::pin(lanes::chainfire_live_membership::run(lane, cluster)).await
             }
             Self::CoreControlPlaneOps => Box::pin(lanes::core_control_plane_ops::run(lane, cluster)).await,
+            Self::Durability => Box::pin(lanes::durability_proof::run(lane, cluster)).await,
         }
     }
 }
@@ -89,6 +93,7 @@ pub(super) async fn portable(setting: &Setting, rounds: u32) -> Result<ExitCode>
         Which::Smoke,
         Which::ChainfireLiveMembership,
         Which::CoreControlPlaneOps,
+        Which::Durability,
         Which::ChainfireFaults { rounds },
     ];
     for which in lanes {

@@ -116,6 +116,8 @@ enum Verb {
     ChainfireLiveMembershipProof,
     /// The control plane in an operator's hands: members replaced, plans refused, verified; on a fresh cluster.
     CoreControlPlaneOpsProof,
+    /// Lose keys, a member and the whole cluster, and get them back: export, repair, backup and restore.
+    DurabilityProof,
     /// Every lane that needs no KVM, in order, each on a fresh cluster.
     PortableControlPlaneRegressions {
         /// How many rounds of kill -9, pause or partition in chainfire-faults.
@@ -223,6 +225,7 @@ async fn dispatch(setting: Setting, verb: Verb) -> Result<ExitCode> {
         Verb::ChainfireLiveMembershipProof => {
             lanes::one(&setting, Which::ChainfireLiveMembership, On::Fresh).await
         }
+        Verb::DurabilityProof => lanes::one(&setting, Which::Durability, On::Fresh).await,
         Verb::CoreControlPlaneOpsProof => lanes::one(&setting, Which::CoreControlPlaneOps, On::Fresh).await,
         Verb::PortableControlPlaneRegressions { rounds } => lanes::portable(&setting, rounds).await,
         Verb::WorkRootBudget { .. } | Verb::NodeInit { .. } | Verb::Supervise { .. } => {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::chainfire::{member, verify};
+use crate::chainfire::{archive, member, verify};
 use crate::connect::Target;
 use crate::output::{Format, Report};
 
@@ -28,6 +28,7 @@ const USAGE: u8 = 64;
   uc chainfire member list -o json
   uc chainfire member plan --file members.toml
   uc chainfire verify --duration 60s
+  uc chainfire backup chainfire.image
   source <(uc completion bash)
 
 Exit status: 0 done, 1 something failed or is unhealthy, 64 the command line is wrong."
@@ -65,6 +66,9 @@ enum Chainfire {
     Member(member::Verb),
     /// Check that what the cluster answers is right, under load.
     Verify(verify::Verify),
+    Backup(archive::Backup),
+    Export(archive::Export),
+    Import(archive::Import),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -97,6 +101,9 @@ async fn chainfire(target: &Target, verb: &Chainfire) -> anyhow::Result<Report> 
         Chainfire::Members => Box::pin(chainfire::members(target)).await,
         Chainfire::Member(verb) => Box::pin(member::run(target, verb)).await,
         Chainfire::Verify(options) => Box::pin(verify::run(target, options)).await,
+        Chainfire::Backup(options) => Box::pin(archive::backup(target, options)).await,
+        Chainfire::Export(options) => Box::pin(archive::export(target, options)).await,
+        Chainfire::Import(options) => Box::pin(archive::import(target, options)).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const INTRODUCTION: Duration = Duration::from_secs(2);
 pub struct HostConfig {
     /// Which cluster this process belongs to; peers of another one are refused.
     pub cluster: u64,
+    /// What a newcomer calls the cluster before it is told its id: the same, but for a restored cluster.
+    pub known_as: u64,
     /// Where the log and the images go.
     pub dir: PathBuf,
     /// The log's sizes.
@@ -50,7 +53,8 @@ impl Host {
     pub async fn open(context: &Context, config: HostConfig) -> Result<Self, OpenError> {
         let wal = Wal::open(context, config.dir.join("wal"), config.wal).await?;
         let peers = Peers::new(context, config.tls, config.client);
-        let groups = Groups { cluster: config.cluster, map: Arc::default() };
+        let cluster = Arc::new(AtomicU64::new(config.cluster));
+        let groups = Groups { cluster, known_as: config.known_as, map: Arc::default() };
         Ok(Self { context: context.clone(), dir: config.dir, wal, peers, groups })
     }
 
@@ -66,7 +70,7 @@ impl Host {
             &self.context,
             &self.wal,
             self.peers.clone(),
-            self.groups.cluster,
+            self.groups.cluster(),
             images,
             config,
             state,
@@ -76,26 +80,39 @@ impl Host {
         Ok(group)
     }
 
+    /// The cluster that this process belongs to.
+    pub fn cluster(&self) -> u64 {
+        self.groups.cluster()
+    }
+
     /// Asks `peers` (`host:port`), one after the other, which member of the group is reached at
     /// `address`. None: nobody knows such a member (yet), or nobody answered; the log says who and why.
+    ///
+    /// From then on this process belongs to their cluster, whose id may be another one than it was known as.
     pub async fn introduce(&self, group: u64, peers: &[String], address: &str) -> Option<Member> {
         for peer in peers.iter().filter(|p| *p != address) {
             match self.ask_who(peer, group, address).await {
-                Ok(Some(member)) => return Some(member.into()),
-                Ok(None) => tracing::debug!(peer, "knows no member of this address"),
+                Ok(proto::IntroduceReply { member: Some(member), cluster }) => {
+                    // A version that does not say it knows no other.
+                    if cluster != 0 {
+                        self.groups.cluster.store(cluster, Ordering::Relaxed);
+                    }
+                    return Some(member.into());
+                }
+                Ok(_) => tracing::debug!(peer, "knows no member of this address"),
                 Err(e) => tracing::info!(peer, error = e.message(), "cannot be asked who this replica is"),
             }
         }
         None
     }
 
-    async fn ask_who(&self, peer: &str, group: u64, address: &str) -> Result<Option<proto::Member>, Status> {
+    async fn ask_who(&self, peer: &str, group: u64, address: &str) -> Result<proto::IntroduceReply, Status> {
         let mut client = self.peers.client_at(peer).ok_or_else(|| Status::unavailable("no such address"))?;
-        let route = proto::Route { cluster: self.groups.cluster, group, from: 0, to: 0 };
+        let route = proto::Route { cluster: self.groups.cluster(), group, from: 0, to: 0 };
         let message = proto::IntroduceRequest { route: Some(route), peer_address: address.to_owned() };
         let mut request = Request::new(message);
         request.set_timeout(INTRODUCTION);
-        Ok(client.introduce(request).await?.into_inner().member)
+        Ok(client.introduce(request).await?.into_inner())
     }
 
     /// What peers call.
@@ -112,13 +129,18 @@ impl Host {
 /// The groups by their number.
 #[derive(Clone)]
 pub(crate) struct Groups {
-    cluster: u64,
+    cluster: Arc<AtomicU64>,
+    known_as: u64,
     map: Arc<RwLock<BTreeMap<u64, Group>>>,
 }
 
 impl Groups {
     pub(crate) fn cluster(&self) -> u64 {
-        self.cluster
+        self.cluster.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn known_as(&self) -> u64 {
+        self.known_as
     }
 
     pub(crate) fn get(&self, group: u64) -> Option<Group> {

@@ -11,6 +11,7 @@
 //! - `membership`: pure rules about who may join, rise, go and lead.
 //! - `reads`: many readers share one confirmation of the leadership.
 //! - `stages`: where the time of a slow proposal went.
+//! - [`rescue`]: what a replica that does not run holds.
 //!
 //! No type of the engine is visible outside: it is an alpha release, pinned, behind this surface.
 //!
@@ -39,6 +40,7 @@ mod membership;
 mod options;
 mod reads;
 mod refusal;
+pub mod rescue;
 mod stages;
 mod status;
 mod store;

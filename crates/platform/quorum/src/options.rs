@@ -10,6 +10,9 @@ const ENTRIES_PER_FLUSH: u64 = 10_000;
 /// Entries kept behind the durable state, so that a replica that was away catches up from the log.
 const ENTRIES_KEPT: u64 = 50_000;
 
+/// Entries that go at once, at most.
+const PURGED_AT_ONCE: u64 = 1024;
+
 /// Timing and bounds of a group. Values suit a local network; slow hosts scale them together.
 #[derive(Clone, Debug)]
 pub struct GroupOptions {
@@ -71,7 +74,8 @@ impl GroupOptions {
             replication_lag_threshold: u64::MAX / 2,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.entries_per_flush),
             max_in_snapshot_log_to_keep: self.entries_kept,
-            purge_batch_size: 1024,
+            // Purged in steps, but never later than the next state is due: a small log would stay whole.
+            purge_batch_size: self.entries_per_flush.clamp(1, PURGED_AT_ONCE),
             removed_leader_step_down: StepDownPolicy::After(millis(self.heartbeat * 3 / 2)),
             // Without it a replica that comes back from a partition deposes a healthy leader.
             enable_pre_vote: Some(true),

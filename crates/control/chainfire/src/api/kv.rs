@@ -9,7 +9,7 @@ use super::range_stream::Parts;
 use super::slow::note_key;
 use super::{Api, OnLearner, unexpected};
 use crate::convert::{Checks, Rejection};
-use crate::machine::{Reader, cost, is_read_only, read_txn};
+use crate::machine::{Reader, cost, decode_reply, encode_as, is_read_only, read_txn};
 use crate::proto::etcdserverpb::kv_server::Kv;
 use crate::proto::etcdserverpb::request_op::Request as Op;
 use crate::proto::etcdserverpb::{
@@ -127,6 +127,15 @@ impl Api {
         let asked = request.clone();
         let answer = self.read(quick, move |view, compacted| Ok(read_txn(view, compacted, &request)?));
         self.read_as_permitted(|guard| Ok(guard.txn(&asked, &|_| Ok(Vec::new()))?), answer).await
+    }
+
+    /// Compacts as the member itself, not for a client. The error says why not.
+    pub(crate) async fn compact_by_itself(&self, id: u64, revision: i64) -> Result<(), String> {
+        let operation = Operation::Compact(CompactionRequest { revision, physical: false });
+        let command = encode_as(self.authority.as_root(), id, operation);
+        let reply = self.group.propose(command).await.map_err(|e| e.to_string())?;
+        let outcome = decode_reply(reply).map_err(|e| e.to_string())?;
+        outcome.map(drop).map_err(|refusal| Status::from(Rejection::from(refusal)).message().to_owned())
     }
 
     async fn serve_compact(&self, request: CompactionRequest) -> Result<CompactionResponse, Rejection> {

@@ -48,7 +48,7 @@ use crate::proto::internal::reply::Outcome;
 use crate::store::{Store, View};
 use crate::watch::Hub;
 
-pub(crate) use http::router;
+pub(crate) use http::{figures, router};
 pub(crate) use metrics::ApiMetrics;
 pub(crate) use quota::Quota;
 #[cfg(any(test, fuzzing))]

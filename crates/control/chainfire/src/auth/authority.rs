@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::error::AuthRefusal;
-use super::model::{Accounts, Logout};
+use super::model::{Accounts, Logout, ROOT};
 use super::permit::{Credentials, Guard};
 use super::records;
 use super::token::Tokens;
@@ -58,6 +58,15 @@ impl Authority {
         self.accounts.store(Arc::new(recorded(view)?));
         self.tokens().forget(&Logout::Everybody);
         Ok(())
+    }
+
+    /// For what a member does by itself where a client would have to be an administrator.
+    pub(crate) fn as_root(&self) -> Credentials {
+        let accounts = self.accounts.load();
+        match accounts.enabled {
+            true => Credentials { user: ROOT.into(), revision: accounts.revision },
+            false => Credentials::default(),
+        }
     }
 
     /// Whether a command may be carried out, here and now in the log.

@@ -16,7 +16,7 @@ use crate::proto::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, Alarm
 use crate::store::{Batch, StoreError, View};
 
 /// What the names of records begin with; then come the alarm's name and the member's id.
-const PREFIX: &str = "alarm/";
+pub(crate) const PREFIX: &str = "alarm/";
 /// Alarms that are kept. Members are few; whoever may raise alarms may name any number of them.
 const MOST: usize = 256;
 

@@ -40,8 +40,8 @@ use crate::proto::internal::reply::Outcome;
 use crate::proto::internal::{AuthCommand, LessorClaimed, NoteStatement};
 use crate::store::{Batch, Chain, Store};
 
-pub(crate) use alarms::Alarm;
 pub use alarms::Alarms;
+pub(crate) use alarms::{Alarm, PREFIX as ALARMS};
 use command::Decoded;
 pub(crate) use command::{BadReply, FORMAT, decode_reply, encode, encode_as, encode_note};
 pub(crate) use part::{Part, PartSize};

@@ -1,5 +1,7 @@
 //! A member: opens what is on disk, takes part in the group, lets clients in.
 
+mod compactor;
+mod doors;
 mod etcd_metrics;
 mod housekeeping;
 mod identity;
@@ -18,7 +20,7 @@ use kit::admin::AdminServer;
 use kit::client::ClientOptions;
 use kit::health::{Health, Kind};
 use kit::run::{Failure, Process};
-use kit::server::{Server, ServerMetrics};
+use kit::server::{Limits, ServerMetrics};
 use kit::telemetry::{Metrics, MetricsError};
 use kit::tls;
 use prometheus_client::metrics::counter::Counter;
@@ -27,22 +29,24 @@ use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenErr
 use tonic::service::Routes;
 
 use self::etcd_metrics::EtcdCollector;
-use self::identity::{Identity, cluster_id, founder_id};
+pub(crate) use self::identity::{Identity, Origin, cluster_id};
 use self::metrics::ReplicaCollector;
 use self::pages::{Late, pages};
 use crate::api::{Api, ApiConfig, ApiMetrics, Quota};
 use crate::auth::{Authority, Jwt, JwtError, Passwords, SchemeError};
 use crate::check::{self, Checker};
-use crate::config::Config;
+use crate::config::{Config, InitialMember};
 use crate::lessor::{self, Keeper, Lessor};
 use crate::machine::{Alarms, Machine};
 use crate::store::{Store, StoreError};
 use crate::watch::{self, Hub};
 
+pub use doors::{Door, Doors};
 pub use identity::IdentityError;
+pub(crate) use standing::hand_over;
 
 /// The only group of a member.
-const GROUP: u64 = 1;
+pub(crate) const GROUP: u64 = 1;
 /// What a command has around the request in it.
 const ENVELOPE: usize = 64 << 10;
 /// Elections that a watch which requires a leader goes without one: etcd's patience.
@@ -111,7 +115,7 @@ pub struct Observers {
 /// A running member. It runs until its context's tasks are stopped.
 #[derive(Clone)]
 pub struct Node {
-    client: SocketAddr,
+    clients: Vec<SocketAddr>,
     group: Group,
     store: Arc<Store>,
     hub: Arc<Hub>,
@@ -119,9 +123,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// Where clients are let in, with the port that was picked.
-    pub fn client_address(&self) -> SocketAddr {
-        self.client
+    /// Where clients are let in, with the ports that were picked.
+    pub fn client_addresses(&self) -> &[SocketAddr] {
+        &self.clients
     }
 
     /// Its replica.
@@ -162,38 +166,47 @@ pub async fn run(process: Process, config: Config) -> Result<(), Failure> {
     let pages = pages(late.clone());
     admin.start_with(context, &config.admin, identity.as_ref(), pages).await.map_err(Failure::failed)?;
     let node = build(context, &config, identity, observers).await?;
-    process.before_stop(standing::hand_over(node.group.clone()));
+    process.before_stop(hand_over(node.group.clone()));
     // Set once, here.
     let _ = late.set(node);
     Ok(())
 }
 
-/// Builds a member and starts it.
+/// Builds a member and starts it, behind the doors that its configuration names.
 pub async fn build(
     context: &Context,
     config: &Config,
     identity: Option<Arc<tls::Identity>>,
     observers: Observers,
 ) -> Result<Node, StartError> {
-    let cluster = cluster_id(&config.cluster_token);
+    build_behind(context, config, &Doors::of(config, identity.as_ref()), observers).await
+}
+
+/// Builds a member and starts it, behind other doors.
+pub async fn build_behind(
+    context: &Context,
+    config: &Config,
+    doors: &Doors,
+    observers: Observers,
+) -> Result<Node, StartError> {
     // First of all: a removed member touches nothing and talks to nobody.
-    let known = Identity::read(context, &config.data_dir, cluster)?;
-    let connector = identity.as_ref().map(|identity| identity.client(config.peer.allow.clone()));
+    let known = Identity::read(context, &config.data_dir, config.expected_cluster())?;
     let store = open_store(context, config).await?;
-    let host = Host::open(context, host_config(config, cluster, connector)).await?;
+    let host = Host::open(context, host_config(config, known, doors.connector.clone())).await?;
     // Peers are let in before the group is open: with all members starting, each waits for the others.
-    serve_peers(context, config, identity.as_ref(), &host, &observers).await?;
+    let peers = Routes::new(host.service().into_server()).into_axum_router();
+    doors::open(context, "peer", &doors.peers, (peers, &Limits::default(), &observers.servers)).await?;
     let own = match known {
         Some(known) => known,
-        None => who_am_i(context, config, cluster, &host).await?,
+        None => who_am_i(context, config, &host).await?,
     };
-    let member = own.member;
+    let Identity { cluster, member, .. } = own;
     let lessor = Arc::new(Lessor::default());
     let authority = Authority::open(&store.view(), context.clock().unix(), config.auth.token_ttl)?;
     let alarms = Alarms::open(&store.view(), member)?;
     let machine = Machine::new(store.clone(), lessor.clone(), authority.clone(), alarms.clone());
     let findings = machine.findings();
-    let group = host.open_group(group_config(config, member), machine).await?;
+    let group = host.open_group(group_config(config, own), machine).await?;
     if known.is_some() {
         standing::check(context, config, own, &group).await?;
     }
@@ -210,8 +223,12 @@ pub async fn build(
     start_tasks(context, &store, &hub, keeper);
     report(&observers, (&store, &hub, &alarms), &group, &host)?;
     context.tasks().spawn(etcd_metrics::count_leaders(group.leadership(), leader_changes(&observers)?));
-    let api = api(context, config, (&store, &authority, &alarms), &hub, &group, &observers)?;
+    let (parts, shown) = ((&store, &authority, &alarms, &hub), (cluster, doors.connector.is_some()));
+    let api = api(context, config, shown, parts, &group, &observers)?;
     context.tasks().spawn(api.quota.clone().watch());
+    if let Some(policy) = config.store.auto_compaction {
+        context.tasks().spawn(compactor::run(context.clone(), policy, api.clone()));
+    }
     let checker = Checker {
         context: context.clone(),
         store: store.clone(),
@@ -222,8 +239,8 @@ pub async fn build(
         entries: config.store.check_entries,
     };
     context.tasks().spawn(check::run(checker));
-    let client = serve_clients(context, config, identity.as_ref(), &api, &observers).await?;
-    Ok(Node { client, group, store, hub, alarms })
+    let clients = serve_clients(context, config, doors, &api, &observers).await?;
+    Ok(Node { clients, group, store, hub, alarms })
 }
 
 async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, StartError> {
@@ -232,12 +249,18 @@ async fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>, St
     Ok(opened.ok_or(StartError::Panicked)??)
 }
 
-fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) -> HostConfig {
-    let wal = WalOptions {
+pub(crate) fn wal_options(config: &Config) -> WalOptions {
+    WalOptions {
         cache_bytes: config.raft.cache_bytes,
         segment_bytes: config.segment_bytes(),
         ..WalOptions::default()
-    };
+    }
+}
+
+fn host_config(config: &Config, known: Option<Identity>, tls: Option<tls::TlsConnector>) -> HostConfig {
+    let by_token = || cluster_id(&config.cluster_token);
+    let (cluster, known_as) = known
+        .map_or_else(|| (by_token(), by_token()), |Identity { cluster, known_as, .. }| (cluster, known_as));
     // A dead peer should be noticed within an election.
     let client = ClientOptions {
         connect_timeout: config.raft.election,
@@ -245,39 +268,47 @@ fn host_config(config: &Config, cluster: u64, tls: Option<tls::TlsConnector>) ->
         keepalive_timeout: config.raft.election,
         ..ClientOptions::default()
     };
-    HostConfig { cluster, dir: config.data_dir.join("raft"), wal, tls, client }
+    HostConfig { cluster, known_as, dir: config.raft_dir(), wal: wal_options(config), tls, client }
 }
 
 /// Who this member is, at its first start.
-async fn who_am_i(
-    context: &Context,
-    config: &Config,
-    cluster: u64,
-    host: &Host,
-) -> Result<Identity, StartError> {
-    let member = if config.join {
-        joining::find_self(context, config, host).await
+async fn who_am_i(context: &Context, config: &Config, host: &Host) -> Result<Identity, StartError> {
+    let identity = if config.join {
+        let member = joining::find_self(context, config, host).await;
+        let (cluster, known_as) = (host.cluster(), cluster_id(&config.cluster_token));
+        Identity { cluster, member, known_as, origin: None }
     } else {
-        founder_id(&config.cluster_token, config.as_founder().ok_or(StartError::NotAFounder)?)
+        let founder = config.as_founder().ok_or(StartError::NotAFounder)?;
+        Identity::founder(&config.cluster_token, founder, None)
     };
-    let identity = Identity { cluster, member };
     identity.write(context, &config.data_dir)?;
     Ok(identity)
 }
 
-fn group_config(config: &Config, id: u64) -> GroupConfig {
-    let founder = |m: &crate::config::InitialMember| Member {
-        id: founder_id(&config.cluster_token, m),
-        name: m.name.clone(),
-        peer_addresses: vec![m.peer.clone()],
+/// The first members, which found the group together; nobody, for a member that came later, and for a restored one,
+/// whose log names them already.
+fn founders(config: &Config, own: Identity) -> Vec<Member> {
+    let named = config.initial_members.iter();
+    let founders: Vec<Member> = named.map(|m| as_member(m, &config.cluster_token, None)).collect();
+    if founders.iter().any(|member| member.id == own.member) { founders } else { Vec::new() }
+}
+
+/// A founder, as the group knows it before it has told more.
+pub(crate) fn as_member(founder: &InitialMember, token: &str, origin: Option<Origin>) -> Member {
+    Member {
+        id: Identity::founder(token, founder, origin).member,
+        name: founder.name.clone(),
+        peer_addresses: vec![founder.peer.clone()],
         client_addresses: Vec::new(),
-    };
-    let bootstrap =
-        if config.join { Vec::new() } else { config.initial_members.iter().map(founder).collect() };
+    }
+}
+
+fn group_config(config: &Config, own: Identity) -> GroupConfig {
+    let (id, bootstrap) = (own.member, founders(config, own));
     let member = Member {
         id,
         name: config.name.clone(),
-        peer_addresses: vec![config.peer.advertise.clone()],
+        peer_addresses: Some(config.peer.advertise.clone()).filter(|a| !a.is_empty()).into_iter().collect(),
         client_addresses: config.client.advertise.clone(),
     };
     let options = GroupOptions {
@@ -294,23 +325,6 @@ fn group_config(config: &Config, id: u64) -> GroupConfig {
         ..GroupOptions::default()
     };
     GroupConfig { group: GROUP, member, bootstrap, options }
-}
-
-async fn serve_peers(
-    context: &Context,
-    config: &Config,
-    identity: Option<&Arc<tls::Identity>>,
-    host: &Host,
-    observers: &Observers,
-) -> Result<(), StartError> {
-    let listener = context.net().listen(config.peer.listen).await?;
-    let routes = Routes::new(host.service().into_server());
-    let mut server = Server::new("peer", listener, routes.into_axum_router());
-    server.acceptor = identity.map(|identity| identity.server(config.peer.allow.clone()));
-    server.metrics = observers.servers.clone();
-    let owned = context.clone();
-    context.tasks().spawn_critical("the peer server", async move { server.run(&owned).await });
-    Ok(())
 }
 
 fn start_tasks(context: &Context, store: &Arc<Store>, hub: &Arc<Hub>, keeper: Arc<Keeper>) {
@@ -378,8 +392,8 @@ fn report(
 fn api(
     context: &Context,
     config: &Config,
-    (store, authority, alarms): (&Arc<Store>, &Arc<Authority>, &Arc<Alarms>),
-    hub: &Arc<Hub>,
+    (cluster, tls): (u64, bool),
+    (store, authority, alarms, hub): (&Arc<Store>, &Arc<Authority>, &Arc<Alarms>, &Arc<Hub>),
     group: &Group,
     observers: &Observers,
 ) -> Result<Api, StartError> {
@@ -389,12 +403,12 @@ fn api(
         store: store.clone(),
         hub: hub.clone(),
         group: group.clone(),
-        cluster: cluster_id(&config.cluster_token),
+        cluster,
         limits: config.limits.clone(),
         // etcd's: one and a half elections, in whole seconds.
         shortest_lease: i64::try_from((election * 3 / 2).as_millis().div_ceil(1000)).unwrap_or(i64::MAX),
         leaderless: election * LEADERLESS_ELECTIONS,
-        tls: config.tls.is_some(),
+        tls,
         spool: config.data_dir.join("spool"),
         metrics: ApiMetrics::register(&observers.metrics)?,
         registry: observers.metrics.clone(),
@@ -410,17 +424,11 @@ fn api(
 async fn serve_clients(
     context: &Context,
     config: &Config,
-    identity: Option<&Arc<tls::Identity>>,
+    doors: &Doors,
     api: &Api,
     observers: &Observers,
-) -> Result<SocketAddr, StartError> {
-    let listener = context.net().listen(config.client.listen).await?;
-    let address = listener.local_address()?;
-    let mut server = Server::new("client", listener, crate::api::router(api));
-    server.acceptor = identity.map(|identity| identity.server(config.client.allow.clone()));
-    server.limits = config.client.limits.clone();
-    server.metrics = observers.servers.clone();
-    let owned = context.clone();
-    context.tasks().spawn_critical("the client server", async move { server.run(&owned).await });
-    Ok(address)
+) -> Result<Vec<SocketAddr>, StartError> {
+    let (limits, metrics) = (&config.client.limits, &observers.servers);
+    doors::open(context, "metrics", &doors.figures, (crate::api::figures(api), limits, metrics)).await?;
+    doors::open(context, "client", &doors.clients, (crate::api::router(api), limits, metrics)).await
 }

@@ -36,7 +36,7 @@ pub(super) async fn leave_when_removed(context: Context, config: Config, identit
 }
 
 /// Hands the leadership over before the process stops, so that nobody has to wait for an election.
-pub(super) async fn hand_over(group: Group) {
+pub(crate) async fn hand_over(group: Group) {
     if let Err(e) = group.hand_over().await {
         tracing::info!(error = %e, "stopping without having handed the leadership over");
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use kit::Context;
 use prost::Message;
 use redb::{Database, Durability, ReadableTable};
 use sha2::{Digest, Sha256};
@@ -24,7 +25,8 @@ use super::image::{BLOCK, FORMAT, HASH, LONGEST_RECORD, MAGIC, event};
 use super::recent::Recent;
 use super::revision::Revision;
 use super::view::View;
-use super::{Store, base, read_leases};
+use super::{STORE, Store, base, read_leases};
+use crate::machine::ALARMS;
 use crate::proto::internal::image_record::Record;
 use crate::proto::internal::{ImageChain, ImageEnd, ImageEntry, ImageHeader, ImagePart, ImageRecord};
 
@@ -82,6 +84,34 @@ fn unpack(
     position: &Bytes,
 ) -> Result<Base, StoreError> {
     let database = base::open(files, draft, cache)?;
+    let mut target = Target { database: &database };
+    let outline = walk(image, |part| target.take(part))?;
+    let header = outline.header;
+    let state = State {
+        revision: header.revision,
+        compacted: header.compact_revision,
+        epoch: header.lessor_epoch,
+        position: Some(position.clone()),
+        chain: header.chain.map(|ImageChain { origin, hash }| Chain { origin, hash }),
+    };
+    target.finish(&state, header.scrubbed)?;
+    Base::latest(&database)
+}
+
+/// What an image says about itself, checked against its content.
+struct Outline {
+    header: ImageHeader,
+    seen: ImageEnd,
+    last: Option<Revision>,
+    bytes: u64,
+    sha256: [u8; HASH],
+}
+
+/// Reads an image to its end and checks all that can be checked of it, part by part.
+fn walk(
+    image: &mut dyn Read,
+    mut take: impl FnMut(ImagePart) -> Result<(), StoreError>,
+) -> Result<Outline, StoreError> {
     let mut records = Records::new(image)?;
     let Record::Header(header) = records.next()? else {
         return Err(StoreError::image("it does not begin with a header"));
@@ -89,35 +119,118 @@ fn unpack(
     if header.format > FORMAT {
         return Err(StoreError::Format { found: header.format, known: FORMAT });
     }
-    let mut target = Target { database: &database, header, seen: ImageEnd::default(), last: None };
+    let ImageHeader { revision, compact_revision: compacted, .. } = header;
+    if revision < 1 || compacted > revision {
+        return Err(StoreError::image(format!("revision {revision}, compacted at {compacted}")));
+    }
+    let (seen, last) = (ImageEnd::default(), None);
+    let mut outline = Outline { header, seen, last, bytes: 0, sha256: [0; HASH] };
     loop {
         match records.next()? {
-            Record::Part(part) => target.take(part)?,
-            Record::End(end) if end == target.seen => break,
+            Record::Part(part) => {
+                outline.look_at(&part)?;
+                take(part)?;
+            }
+            Record::End(end) if end == outline.seen => break,
             Record::End(end) => {
-                return Err(StoreError::image(format!("it announces {end:?} but holds {:?}", target.seen)));
+                return Err(StoreError::image(format!("it announces {end:?} but holds {:?}", outline.seen)));
             }
             Record::Header(_) => return Err(StoreError::image("it has a second header")),
         }
     }
-    records.finish()?;
-    target.finish(position)?;
-    Base::latest(&database)
+    (outline.bytes, outline.sha256) = records.finish()?;
+    Ok(outline)
+}
+
+impl Outline {
+    fn look_at(&mut self, part: &ImagePart) -> Result<(), StoreError> {
+        self.seen.leases += part.leases.len() as u64;
+        self.seen.events += part.events.len() as u64;
+        self.seen.records += part.records.len() as u64;
+        for event in &part.events {
+            let at = Revision { main: event.main, sub: event.sub };
+            let in_order = self.last.is_none_or(|last| last < at);
+            if !in_order || at.main < 0 || at.main > self.header.revision || event.key.is_empty() {
+                return Err(StoreError::image(format!("its event {at} is out of place")));
+            }
+            self.last = Some(at);
+        }
+        Ok(())
+    }
+}
+
+/// What a whole image holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImageSummary {
+    pub(crate) revision: i64,
+    pub(crate) compacted: i64,
+    pub(crate) events: u64,
+    pub(crate) leases: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: [u8; HASH],
+}
+
+impl ImageSummary {
+    /// Tells images apart; never zero.
+    pub(crate) fn id(&self) -> u64 {
+        let first = self.sha256.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        first.max(1)
+    }
+}
+
+impl From<Outline> for ImageSummary {
+    fn from(outline: Outline) -> Self {
+        let Outline { header, seen, bytes, sha256, .. } = outline;
+        let (revision, compacted) = (header.revision, header.compact_revision);
+        let ImageEnd { events, leases, records } = seen;
+        Self { revision, compacted, events, leases, records, bytes, sha256 }
+    }
+}
+
+/// Reads an image to its end, and makes nothing of it.
+pub(crate) fn check_image(image: &mut dyn Read) -> Result<ImageSummary, StoreError> {
+    Ok(walk(image, |_| Ok(()))?.into())
+}
+
+/// Makes the store of a new cluster from an image that was checked before: everything but the alarms, at a revision
+/// that lies `bump` ahead, with all history before that compacted, at a position in a new log. Gives that revision.
+pub(crate) fn restore_image(
+    context: &Context,
+    dir: &Path,
+    image: &mut dyn Read,
+    checked: &ImageSummary,
+    (bump, position): (u64, Bytes),
+) -> Result<i64, StoreError> {
+    let (files, path) = (Files::of(context), dir.join(STORE));
+    let draft = draft(&path);
+    files.remove(&draft)?;
+    let database = base::open(&files, &draft, super::StoreOptions::default().cache_bytes)?;
+    let mut target = Target { database: &database };
+    let outline = walk(image, |mut part| {
+        part.records.retain(|entry| !entry.name.starts_with(ALARMS.as_bytes()));
+        target.take(part)
+    })?;
+    if outline.sha256 != checked.sha256 {
+        return Err(StoreError::image("it has changed since it was checked"));
+    }
+    let bumped = i64::try_from(bump).ok().and_then(|bump| outline.header.revision.checked_add(bump));
+    let revision = bumped.ok_or_else(|| StoreError::image("its revision cannot be bumped so far"))?;
+    let chain = Some(Chain::begin(checked.id()));
+    let state = State { revision, compacted: revision, epoch: 0, position: Some(position), chain };
+    target.finish(&state, outline.header.scrubbed)?;
+    drop(database);
+    files.replace(&draft, &path)?;
+    Ok(revision)
 }
 
 /// The new file, while it is being filled.
 struct Target<'a> {
     database: &'a Database,
-    header: ImageHeader,
-    seen: ImageEnd,
-    last: Option<Revision>,
 }
 
 impl Target<'_> {
     fn take(&mut self, part: ImagePart) -> Result<(), StoreError> {
-        self.seen.leases += part.leases.len() as u64;
-        self.seen.events += part.events.len() as u64;
-        self.seen.records += part.records.len() as u64;
         let layer = Recent::after(0);
         for lease in part.leases {
             layer.set_lease(lease.id, Some(lease.ttl));
@@ -126,13 +239,7 @@ impl Target<'_> {
             layer.set_record(name, Some(record));
         }
         for message in part.events {
-            let event = event(message);
-            let (at, in_order) = (event.revision, self.last.is_none_or(|last| last < event.revision));
-            if !in_order || at.main < 0 || at.main > self.header.revision || event.key.is_empty() {
-                return Err(StoreError::image(format!("its event {at} is out of place")));
-            }
-            self.last = Some(at);
-            layer.push(event);
+            layer.push(event(message));
         }
         let mut txn = self.database.begin_write()?;
         // Nothing of the draft counts before it is complete.
@@ -143,18 +250,12 @@ impl Target<'_> {
         Ok(())
     }
 
-    fn finish(self, position: &Bytes) -> Result<(), StoreError> {
-        let ImageHeader { revision, compact_revision: compacted, lessor_epoch: epoch, chain, .. } =
-            self.header;
-        let chain = chain.map(|ImageChain { origin, hash }| Chain { origin, hash });
-        if revision < 1 || compacted > revision {
-            return Err(StoreError::image(format!("revision {revision}, compacted at {compacted}")));
-        }
+    fn finish(self, state: &State, scrubbed: i64) -> Result<(), StoreError> {
         let mut txn = self.database.begin_write()?;
         txn.set_durability(Durability::Immediate)?;
         txn.set_quick_repair(true);
-        write_state(&txn, &State { revision, compacted, epoch, position: Some(position.clone()), chain })?;
-        txn.open_table(META)?.insert("scrubbed", self.header.scrubbed.to_be_bytes().as_slice())?;
+        write_state(&txn, state)?;
+        txn.open_table(META)?.insert("scrubbed", scrubbed.to_be_bytes().as_slice())?;
         {
             let mut attached = txn.open_table(ATTACHED)?;
             for row in txn.open_table(base::CURRENT)?.iter()? {
@@ -225,8 +326,8 @@ impl<'a> Records<'a> {
         ImageRecord::decode(bytes).ok().and_then(|message| message.record).ok_or_else(damaged)
     }
 
-    /// What follows the last record: padding, the hash, nothing.
-    fn finish(mut self) -> Result<(), StoreError> {
+    /// What follows the last record: padding, the hash, nothing. Gives the length with all of it, and the hash.
+    fn finish(mut self) -> Result<(u64, [u8; HASH]), StoreError> {
         let padding = self.length.next_multiple_of(BLOCK) - self.length;
         if self.take(padding)?.iter().any(|byte| *byte != 0) {
             return Err(StoreError::image("its padding is damaged"));
@@ -238,7 +339,7 @@ impl<'a> Records<'a> {
             return Err(StoreError::image("its hash does not match its content"));
         }
         match self.source.read(&mut [0])? {
-            0 => Ok(()),
+            0 => Ok(((self.length + HASH) as u64, hash)),
             _ => Err(StoreError::image("something follows its end")),
         }
     }

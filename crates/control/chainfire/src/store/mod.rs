@@ -63,6 +63,7 @@ pub use image::Image;
 #[cfg(any(test, fuzzing))]
 pub(crate) use image::MAGIC;
 pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
+pub(crate) use import::{ImageSummary, check_image, restore_image};
 pub use revision::Revision;
 pub use rewrite::{Progress, Rewrite, Rewrites, StepError};
 pub use slice::Budget;
@@ -71,6 +72,9 @@ pub use tally::Tally;
 pub use transaction::{Batch, Transaction};
 pub(crate) use view::Found;
 pub use view::View;
+
+/// The name of the file.
+const STORE: &str = "store.redb";
 
 /// Sizes of a store.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +153,7 @@ impl Store {
 
     fn open_among(files: Files, dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
         files.create_dir(dir)?;
-        let path = dir.join("store.redb");
+        let path = dir.join(STORE);
         files.remove(&import::draft(&path))?;
         files.remove(&rewrite::twin(&path))?;
         let base = Base::latest(&base::open(&files, &path, options.cache_bytes)?)?;

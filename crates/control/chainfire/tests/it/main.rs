@@ -5,6 +5,7 @@
 
 mod auth;
 mod cluster;
+mod compactor;
 mod election;
 mod figures;
 mod hostile;
@@ -17,6 +18,7 @@ mod maintenance;
 mod process;
 mod range_stream;
 mod raw;
+mod rescue;
 mod slow;
 mod space;
 mod tls;

@@ -81,6 +81,43 @@ impl World {
         this
     }
 
+    /// What it was started from.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Stops the member in order; gives the settings and a copy of the files it leaves behind: threads of its life
+    /// may still hold on to the originals for a moment, which a process of its own could not.
+    pub(crate) async fn stop(self) -> (TempDir, Config) {
+        let Self { node, metrics, mut config, context, dir } = self;
+        context.0.tasks().stop();
+        let (_, left) = context.0.tasks().wait(SOON).await;
+        assert_eq!(left, 0, "tasks that did not end");
+        drop((node, metrics));
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(dir.path(), copy.path());
+        config.data_dir = copy.path().to_owned();
+        (copy, config)
+    }
+
+    /// Settings of members that can reach each other, each with a directory of its own.
+    pub(crate) fn founders<const N: usize>() -> [(TempDir, Config); N] {
+        let ports = [(); N].map(|()| free_port());
+        let names: Vec<String> = (0..N).map(|n| format!("m{n}")).collect();
+        let all = names.iter().zip(ports);
+        let all =
+            all.map(|(name, port)| InitialMember { name: name.clone(), peer: format!("127.0.0.1:{port}") });
+        let all: Vec<InitialMember> = all.collect();
+        std::array::from_fn(|n| {
+            let dir = tempfile::tempdir().unwrap();
+            let mut config = config(&dir);
+            be_at(&mut config, ports[n]);
+            config.name.clone_from(&names[n]);
+            config.initial_members.clone_from(&all);
+            (dir, config)
+        })
+    }
+
     async fn start(dir: TempDir, config: Config) -> Self {
         let this = Self::open(dir, config).await;
         let mut leadership = this.node.group().leadership();
@@ -90,7 +127,10 @@ impl World {
         this
     }
 
-    async fn open(dir: TempDir, config: Config) -> Self {
+    pub(crate) async fn open(dir: TempDir, config: Config) -> Self {
+        // RUST_LOG=info shows what members say.
+        let filter = std::env::var("RUST_LOG").unwrap_or("off".into());
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
         let context = Context::real();
         let metrics = Metrics::new();
         let observers = Observers {
@@ -103,18 +143,10 @@ impl World {
         Self { node, metrics, config, context: Life(context), dir }
     }
 
-    /// Stops the member in order and starts it again, on a copy of its files: threads of the first life may
-    /// still hold on to the originals for a moment, which a process of its own could not.
+    /// Stops the member in order and starts it again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { node, metrics, mut config, context, dir } = self;
-        context.0.tasks().stop();
-        let (_, left) = context.0.tasks().wait(SOON).await;
-        assert_eq!(left, 0, "tasks that did not end");
-        drop((node, metrics));
-        let copy = tempfile::tempdir().unwrap();
-        copy_files(dir.path(), copy.path());
-        config.data_dir = copy.path().to_owned();
-        Self::start(copy, config).await
+        let (dir, config) = self.stop().await;
+        Self::start(dir, config).await
     }
 
     /// Where the member keeps its files.
@@ -123,7 +155,7 @@ impl World {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.node.client_address()
+        self.node.client_addresses()[0]
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -184,6 +216,7 @@ fn config(dir: &TempDir) -> Config {
         store: StoreConfig::default(),
         auth: AuthConfig::default(),
         log: kit::telemetry::LogConfig::default(),
+        any_cluster: false,
     }
 }
 

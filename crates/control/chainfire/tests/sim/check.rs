@@ -190,23 +190,24 @@ fn explain_rest(
 ) -> Result<BTreeMap<i64, i64>, String> {
     let mut lease_ends = BTreeMap::new();
     for at in 2..=replay.head() {
-        let lease = replay.state(at - 1).into_iter().flatten().map(|(_, kv)| kv.lease);
-        let ended = lease.filter(|lease| *lease != 0).find(|lease| makes(replay, &Call::Revoke(*lease), at));
-        if let Some(lease) = ended
-            && claims.get(&at).is_none_or(|claim| matches!(records[*claim].call, Call::Revoke(_)))
-        {
-            lease_ends.insert(at, lease);
-            continue;
-        }
-        if claims.contains_key(&at) {
-            continue;
-        }
         let open = |record: &Record| {
             matches!(record.answer(), None | Some(Answer::Unknown(_)))
                 && seen.get(&at).is_some_and(|seen| record.called < *seen)
         };
         let unknown = records.iter().any(|record| open(record) && makes(replay, &record.call, at));
-        if !unknown {
+        let lease = replay.state(at - 1).into_iter().flatten().map(|(_, kv)| kv.lease);
+        let ended = lease.filter(|lease| *lease != 0).find(|lease| makes(replay, &Call::Revoke(*lease), at));
+        if let Some(lease) = ended
+            && claims.get(&at).is_none_or(|claim| matches!(records[*claim].call, Call::Revoke(_)))
+        {
+            // A deletion of unknown outcome may have taken all that the lease had: then the lease may live on.
+            let may_live = unknown && !claims.contains_key(&at);
+            if !may_live {
+                lease_ends.insert(at, lease);
+            }
+            continue;
+        }
+        if !unknown && !claims.contains_key(&at) {
             return Err(format!("nobody asked for revision {at}: {:?}", replay.changes(at)));
         }
     }

@@ -202,6 +202,7 @@ fn config(world: &World, machine: &Machine) -> Config {
             segment_bytes: 64 << 10,
             entries_per_flush: 40,
             entries_kept: world.profile.entries_kept,
+            dir: None,
         },
         limits: Limits {
             request_bytes: 16 << 10,
@@ -219,6 +220,7 @@ fn config(world: &World, machine: &Machine) -> Config {
             ..StoreConfig::default()
         },
         log: LogConfig::default(),
+        any_cluster: false,
     }
 }
 

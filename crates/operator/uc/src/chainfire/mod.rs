@@ -1,5 +1,6 @@
 //! `uc chainfire …`: what the replicated store says of itself, over the etcd v3 API.
 
+pub(crate) mod archive;
 pub(crate) mod member;
 pub(crate) mod verify;
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::request::{self, Peer};
 use crate::net::BoxStream;
-use crate::tls::{HandshakeError, SpiffeId};
+use crate::tls::{HandshakeError, Shown};
 
 /// RFC 9113 §3.4: what every HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -70,7 +70,7 @@ pub(super) async fn handle(
     drop(stranger);
     let slot = shared.slots.clone().try_acquire_owned();
     match (opened, slot) {
-        (Ok((stream, spiffe, common_name)), Ok(_slot)) => {
+        (Ok((stream, Shown { spiffe, common_name })), Ok(_slot)) => {
             let _open = shared.metrics.open(shared.name);
             serve(shared, stream, Peer { address, spiffe, common_name }).await;
         }
@@ -91,21 +91,17 @@ fn refuse(shared: &Shared, address: SocketAddr, refusal: &Refusal) {
 }
 
 /// TLS if there is any, then enough bytes to know the protocol.
-async fn open(
-    shared: &Shared,
-    stream: BoxStream,
-) -> Result<(BoxStream, Option<SpiffeId>, Option<String>), Refusal> {
-    let (stream, spiffe, name) = match &shared.acceptor {
-        None => (stream, None, None),
+async fn open(shared: &Shared, stream: BoxStream) -> Result<(BoxStream, Shown), Refusal> {
+    let (stream, shown) = match &shared.acceptor {
+        None => (stream, Shown::default()),
         Some(acceptor) => {
-            let shaken = timeout(shared.limits.handshake_timeout, acceptor.accept_named(stream)).await;
-            let (stream, id, name) = shaken.map_err(|_| Refusal::SlowHandshake)??;
-            (stream, Some(id), name)
+            let shaken = timeout(shared.limits.handshake_timeout, acceptor.accept(stream)).await;
+            shaken.map_err(|_| Refusal::SlowHandshake)??
         }
     };
     let sniffed = timeout(shared.limits.header_timeout, sniff(stream)).await;
     let stream = sniffed.map_err(|_| Refusal::Silent)?.map_err(Refusal::Closed)?;
-    Ok((Box::new(stream), spiffe, name))
+    Ok((Box::new(stream), shown))
 }
 
 /// Reads until it is clear whether this is HTTP/2. The HTTP stack would wait for these bytes for ever.

@@ -25,7 +25,7 @@ const MAX_ID: usize = 128;
 pub struct Peer {
     /// Its end of the connection.
     pub address: SocketAddr,
-    /// Who it proved to be; `None` on a plain connection.
+    /// Who it proved to be; `None` on a plain connection, and on foreign TLS.
     pub spiffe: Option<SpiffeId>,
     /// The common name of its certificate, if that has one.
     pub common_name: Option<String>,

@@ -1,10 +1,16 @@
-//! Log lines on stderr.
+//! Log lines, on stderr unless told otherwise.
 
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::util::TryInitError;
+
+use super::zap::Zap;
 
 /// How and how much a process logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +20,21 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// A level, or levels by module: `info`, `info,chainfire=debug`.
     pub filter: String,
+    /// Where to. Only a drop-in writes anywhere but to stderr.
+    #[serde(skip)]
+    pub output: LogOutput,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogOutput {
+    /// Where a supervisor keeps them.
+    #[default]
+    Stderr,
+    /// Among the data.
+    Stdout,
+    /// To the end of a file.
+    File(PathBuf),
 }
 
 /// The form of a log line.
@@ -25,6 +46,8 @@ pub enum LogFormat {
     Human,
     /// One JSON object per event.
     Json,
+    /// One JSON object per event, with zap's names: for what reads etcd's logs.
+    Zap,
 }
 
 /// The consensus engine tells every step at `info`; its warnings are enough.
@@ -32,7 +55,7 @@ const QUIET: &str = "info,openraft=warn";
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Human, filter: QUIET.into() }
+        Self { format: LogFormat::Human, filter: QUIET.into(), output: LogOutput::Stderr }
     }
 }
 
@@ -49,6 +72,14 @@ pub enum LogError {
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// The file cannot be written to.
+    #[error("cannot log to {path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Somebody else in this process set up logging.
     #[error("logging is set up already: {0}")]
     Twice(#[source] TryInitError),
@@ -63,14 +94,30 @@ impl LogConfig {
     }
 }
 
+impl LogOutput {
+    fn writer(&self) -> Result<BoxMakeWriter, LogError> {
+        match self {
+            Self::Stderr => Ok(BoxMakeWriter::new(io::stderr)),
+            Self::Stdout => Ok(BoxMakeWriter::new(io::stdout)),
+            Self::File(path) => {
+                let file = OpenOptions::new().create(true).append(true).open(path);
+                let file = file.map_err(|source| LogError::File { path: path.clone(), source })?;
+                Ok(BoxMakeWriter::new(Arc::new(file)))
+            }
+        }
+    }
+}
+
 /// Starts logging for the whole process. Once.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     use tracing_subscriber::util::SubscriberInitExt;
     let filter = config.parse_filter()?;
-    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
+    let builder = tracing_subscriber::fmt().with_writer(config.output.writer()?).with_env_filter(filter);
+    let colours = config.output == LogOutput::Stderr && colours();
     match config.format {
-        LogFormat::Human => builder.with_ansi(colours()).finish().try_init(),
+        LogFormat::Human => builder.with_ansi(colours).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).finish().try_init(),
+        LogFormat::Zap => builder.with_ansi(false).event_format(Zap).finish().try_init(),
     }
     .map_err(LogError::Twice)
 }

@@ -11,13 +11,14 @@ use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::ServerName;
 
 use super::allow::AllowList;
+use super::foreign::ForeignTls;
 use super::identity::Identity;
 use super::spiffe::{SpiffeId, common_name};
 use super::verify::{Judge, PeerRefused};
 use crate::net::BoxStream;
 
 /// Sessions and logs both speak of these two; HTTP/2 first, because gRPC needs it.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Why a handshake did not end in a connection.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum HandshakeError {
     /// The name to dial is neither a host name nor an address.
     #[error("`{0}` is no host:port to dial")]
     Name(String),
+    /// Nothing says which servers to trust.
+    #[error("no CA is configured to trust a server by")]
+    NoCa,
     /// Our own identity cannot be used for TLS.
     #[error("our own TLS set-up does not work: {0}")]
     Own(#[source] rustls::Error),
@@ -43,65 +47,113 @@ impl HandshakeError {
             Self::Peer(PeerRefused::Chain(_)) => "certificate",
             Self::Peer(PeerRefused::Identity(_)) => "no_identity",
             Self::Peer(PeerRefused::TrustDomain { .. }) => "trust_domain",
-            Self::Peer(PeerRefused::NotAllowed { .. }) => "not_allowed",
+            Self::Peer(PeerRefused::NotAllowed { .. } | PeerRefused::Name { .. }) => "not_allowed",
             Self::Broken(_) => "tls",
-            Self::Name(_) | Self::Own(_) => "own",
+            Self::Name(_) | Self::NoCa | Self::Own(_) => "own",
         }
     }
 }
 
-/// Takes in TLS connections from peers on a list. Cheap to clone.
+/// What a peer's certificate says about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its SPIFFE ID; none: it was not asked for one.
+    pub spiffe: Option<SpiffeId>,
+    /// Its common name, if it has one.
+    pub common_name: Option<String>,
+}
+
+/// Takes in TLS connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Acceptor {
-    pub(super) identity: Arc<Identity>,
-    pub(super) allow: Arc<AllowList>,
+pub struct Acceptor(Server);
+
+#[derive(Clone)]
+enum Server {
+    Spiffe { identity: Arc<Identity>, allow: Arc<AllowList> },
+    Foreign(Arc<ForeignTls>),
 }
 
 impl Acceptor {
+    pub(super) fn spiffe(identity: Arc<Identity>, allow: AllowList) -> Self {
+        Self(Server::Spiffe { identity, allow: Arc::new(allow) })
+    }
+
+    pub(super) fn foreign(tls: Arc<ForeignTls>) -> Self {
+        Self(Server::Foreign(tls))
+    }
+
     /// Shakes hands with whoever connected. Has no deadline of its own.
-    pub async fn accept(&self, stream: BoxStream) -> Result<(BoxStream, SpiffeId), HandshakeError> {
-        self.accept_named(stream).await.map(|(stream, spiffe, _)| (stream, spiffe))
-    }
-
-    /// As [`Self::accept`], with the common name of the peer's certificate, if it has one.
-    pub async fn accept_named(
-        &self,
-        stream: BoxStream,
-    ) -> Result<(BoxStream, SpiffeId, Option<String>), HandshakeError> {
-        let judge = judge(&self.identity, &self.allow, false);
-        let config = self.config(&judge).map_err(HandshakeError::Own)?;
-        let result = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
-        let shown = result.as_ref().ok().and_then(|tls| tls.get_ref().1.peer_certificates()?.first());
-        let name = shown.and_then(common_name);
-        let concluded = conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream));
-        concluded.map(|(stream, spiffe)| (stream, spiffe, name))
-    }
-
-    fn config(&self, judge: &Arc<Judge>) -> Result<ServerConfig, rustls::Error> {
-        let builder = ServerConfig::builder_with_details(judge.provider.clone(), self.identity.time());
-        let mut config = builder
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(judge.clone())
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(judge.material.key.clone())));
-        config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(config)
+    pub async fn accept(&self, stream: BoxStream) -> Result<(BoxStream, Shown), HandshakeError> {
+        match &self.0 {
+            Server::Spiffe { identity, allow } => accept_spiffe(identity, allow, stream).await,
+            Server::Foreign(tls) => accept_foreign(tls, stream).await,
+        }
     }
 }
 
-/// Opens TLS connections to servers on a list. Cheap to clone.
+async fn accept_spiffe(
+    identity: &Identity,
+    allow: &Arc<AllowList>,
+    stream: BoxStream,
+) -> Result<(BoxStream, Shown), HandshakeError> {
+    let judge = judge(identity, allow, false);
+    let config = server_config(identity, &judge).map_err(HandshakeError::Own)?;
+    let result = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+    let shown = result.as_ref().ok().and_then(|tls| tls.get_ref().1.peer_certificates()?.first());
+    let common_name = shown.and_then(common_name);
+    let (stream, spiffe) = conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream))?;
+    Ok((stream, Shown { spiffe: Some(spiffe), common_name }))
+}
+
+async fn accept_foreign(tls: &ForeignTls, stream: BoxStream) -> Result<(BoxStream, Shown), HandshakeError> {
+    let accepted = tokio_rustls::TlsAcceptor::from(tls.server_config()).accept(stream).await;
+    let stream = accepted.map_err(HandshakeError::Broken)?;
+    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    tls.judge(leaf).map_err(HandshakeError::Peer)?;
+    let shown = Shown { spiffe: None, common_name: leaf.and_then(common_name) };
+    Ok((Box::new(stream), shown))
+}
+
+fn server_config(identity: &Identity, judge: &Arc<Judge>) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_details(judge.provider.clone(), identity.time());
+    let mut config = builder
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(judge.clone())
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(judge.material.key.clone())));
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Opens TLS connections. Cheap to clone.
 #[derive(Clone)]
-pub struct TlsConnector {
-    pub(super) identity: Arc<Identity>,
-    pub(super) expect: Arc<AllowList>,
-    pub(super) check_name: bool,
+pub struct TlsConnector(Client);
+
+#[derive(Clone)]
+enum Client {
+    Spiffe { identity: Arc<Identity>, expect: Arc<AllowList>, check_name: bool },
+    Foreign(Arc<ForeignTls>),
 }
 
 impl TlsConnector {
-    /// Also demands that the server's certificate carries the name or address that was dialled.
+    pub(super) fn spiffe(identity: Arc<Identity>, expect: AllowList) -> Self {
+        Self(Client::Spiffe { identity, expect: Arc::new(expect), check_name: false })
+    }
+
+    pub(super) fn foreign(tls: Arc<ForeignTls>) -> Self {
+        Self(Client::Foreign(tls))
+    }
+
+    /// Also demands that the server's certificate carries the name or address that was dialled, which foreign
+    /// TLS does anyway.
     pub fn checking_name(self) -> Self {
-        Self { check_name: true, ..self }
+        match self.0 {
+            Client::Spiffe { identity, expect, .. } => {
+                Self(Client::Spiffe { identity, expect, check_name: true })
+            }
+            foreign @ Client::Foreign(_) => Self(foreign),
+        }
     }
 
     /// Shakes hands with the server at `address` (`host:port`). Has no deadline of its own. TLS 1.3 lets a
@@ -110,25 +162,45 @@ impl TlsConnector {
         &self,
         address: &str,
         stream: BoxStream,
-    ) -> Result<(BoxStream, SpiffeId), HandshakeError> {
+    ) -> Result<(BoxStream, Shown), HandshakeError> {
         let name = server_name(address).ok_or_else(|| HandshakeError::Name(address.to_owned()))?;
-        let judge = judge(&self.identity, &self.expect, self.check_name);
-        let config = self.config(&judge).map_err(HandshakeError::Own)?;
-        let result = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream))
+        match &self.0 {
+            Client::Spiffe { identity, expect, check_name } => {
+                let judge = judge(identity, expect, *check_name);
+                connect_spiffe(identity, &judge, name, stream).await
+            }
+            Client::Foreign(tls) => {
+                let config = tls.client_config().ok_or(HandshakeError::NoCa)?;
+                let connected = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
+                let stream = connected.map_err(HandshakeError::Broken)?;
+                Ok((Box::new(stream), Shown::default()))
+            }
+        }
     }
+}
 
-    fn config(&self, judge: &Arc<Judge>) -> Result<ClientConfig, rustls::Error> {
-        let builder = ClientConfig::builder_with_details(judge.provider.clone(), self.identity.time());
-        let mut config = builder
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(judge.clone())
-            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(judge.material.key.clone())));
-        config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-        config.resumption = Resumption::disabled();
-        Ok(config)
-    }
+async fn connect_spiffe(
+    identity: &Identity,
+    judge: &Arc<Judge>,
+    name: ServerName<'static>,
+    stream: BoxStream,
+) -> Result<(BoxStream, Shown), HandshakeError> {
+    let config = client_config(identity, judge).map_err(HandshakeError::Own)?;
+    let result = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    let (stream, spiffe) = conclude(judge, result.map(|tls| Box::new(tls) as BoxStream))?;
+    Ok((stream, Shown { spiffe: Some(spiffe), common_name: None }))
+}
+
+fn client_config(identity: &Identity, judge: &Arc<Judge>) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_details(judge.provider.clone(), identity.time());
+    let mut config = builder
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(judge.clone())
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(judge.material.key.clone())));
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn judge(identity: &Identity, allow: &Arc<AllowList>, check_name: bool) -> Arc<Judge> {
@@ -159,13 +231,23 @@ fn server_name(address: &str) -> Option<ServerName<'static>> {
 
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acceptor").field("allow", &self.allow).finish_non_exhaustive()
+        match &self.0 {
+            Server::Spiffe { allow, .. } => {
+                f.debug_struct("Acceptor").field("allow", allow).finish_non_exhaustive()
+            }
+            Server::Foreign(tls) => tls.fmt(f),
+        }
     }
 }
 
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsConnector").field("expect", &self.expect).finish_non_exhaustive()
+        match &self.0 {
+            Client::Spiffe { expect, .. } => {
+                f.debug_struct("TlsConnector").field("expect", expect).finish_non_exhaustive()
+            }
+            Client::Foreign(tls) => tls.fmt(f),
+        }
     }
 }
 

@@ -114,6 +114,14 @@ pub enum TlsError {
         /// What is wrong.
         source: SpiffeError,
     },
+    /// A suite that is not there.
+    #[error("no cipher suite {wanted} for TLS 1.2: there are {known}")]
+    Suite {
+        /// What was asked for.
+        wanted: String,
+        /// What could have been.
+        known: String,
+    },
     /// A reload would turn us into somebody else.
     #[error("{path} is of {new}, but this process is {old}: restart it if that is meant")]
     OtherIdentity {
@@ -199,7 +207,7 @@ impl Material {
     }
 }
 
-fn certificates(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(content)
         .collect::<Result<_, _>>()
         .map_err(|e| pem(path, "certificate", &e))?;
@@ -209,7 +217,7 @@ fn certificates(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'stati
     Ok(certificates)
 }
 
-fn roots(path: &Path, content: &[u8]) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(path: &Path, content: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path, content)? {
         roots.add(certificate).map_err(|e| pem(path, "CA certificate", &e))?;
@@ -234,11 +242,11 @@ pub(super) fn timestamp(time: SystemTime) -> jiff::Timestamp {
     jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX)
 }
 
-fn unreadable(path: &Path, source: io::Error) -> TlsError {
+pub(super) fn unreadable(path: &Path, source: io::Error) -> TlsError {
     TlsError::Read { path: path.to_owned(), source }
 }
 
-fn pem(path: &Path, what: &'static str, why: &dyn fmt::Display) -> TlsError {
+pub(super) fn pem(path: &Path, what: &'static str, why: &dyn fmt::Display) -> TlsError {
     TlsError::Pem { path: path.to_owned(), what, why: why.to_string() }
 }
 

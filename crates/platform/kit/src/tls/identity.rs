@@ -49,12 +49,12 @@ impl Identity {
 
     /// Takes in connections from the peers on the list.
     pub fn server(self: &Arc<Self>, allow: AllowList) -> Acceptor {
-        Acceptor { identity: self.clone(), allow: Arc::new(allow) }
+        Acceptor::spiffe(self.clone(), allow)
     }
 
     /// Opens connections to the servers on the list.
     pub fn client(self: &Arc<Self>, expect: AllowList) -> TlsConnector {
-        TlsConnector { identity: self.clone(), expect: Arc::new(expect), check_name: false }
+        TlsConnector::spiffe(self.clone(), expect)
     }
 
     /// Our own SPIFFE ID.
@@ -138,7 +138,7 @@ impl Collector for Identity {
 
 /// The context's clock, as TLS asks for it.
 #[derive(Debug)]
-struct WallTime(Clock);
+pub(super) struct WallTime(pub(super) Clock);
 
 impl TimeProvider for WallTime {
     fn current_time(&self) -> Option<UnixTime> {

@@ -39,6 +39,12 @@ pub enum PeerRefused {
         /// Who would be let in.
         list: AllowList,
     },
+    /// It does not carry the name that is asked of it.
+    #[error("its certificate is not for {wanted}")]
+    Name {
+        /// The common name, host or address that it should be for.
+        wanted: String,
+    },
 }
 
 fn explain(error: &Error) -> String {

@@ -156,7 +156,7 @@ fn mistakes_are_told_with_place_and_cure() {
         (
             "[raft]",
             "[log]\nformat = \"jsn\"\n[raft]",
-            "/etc/x.toml:17:10: unknown value \"jsn\" for log.format; did you mean \"json\"? Known values: human, json",
+            "/etc/x.toml:17:10: unknown value \"jsn\" for log.format; did you mean \"json\"? Known values: human, json, zap",
         ),
         (
             "\"100ms\"",

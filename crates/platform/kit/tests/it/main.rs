@@ -5,6 +5,7 @@
 mod admin;
 mod client;
 mod config;
+mod foreign;
 mod http;
 mod limits;
 mod reload;

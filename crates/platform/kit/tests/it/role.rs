@@ -20,7 +20,7 @@ const PLAY: &str = "KIT_TEST_ROLE";
 #[ignore = "runs only as the child process of the other tests"]
 fn the_role() {
     let Ok(play) = std::env::var(PLAY) else { return };
-    let log = LogConfig { format: LogFormat::Json, filter: "info".into() };
+    let log = LogConfig { format: LogFormat::Json, filter: "info".into(), ..LogConfig::default() };
     let code = run::main("tester", &log, async |process| body(&play, process).await);
     let number = (0..=255).find(|n| ExitCode::from(*n) == code).unwrap();
     std::process::exit(number.into());

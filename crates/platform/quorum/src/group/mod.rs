@@ -30,7 +30,7 @@ pub use standing::Standing;
 pub struct GroupConfig {
     /// The group's number, the same on all replicas.
     pub group: u64,
-    /// This replica.
+    /// This replica. Without peer addresses it keeps those that the group knows.
     pub member: Member,
     /// The first members, the same on all of them; empty for one that joins a running group.
     pub bootstrap: Vec<Member>,

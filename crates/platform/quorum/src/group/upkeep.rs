@@ -1,6 +1,6 @@
 //! What a replica does without being asked. Each round looks and acts; nothing is remembered.
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Group;
 use crate::membership::Change;
@@ -12,8 +12,19 @@ impl Group {
         self.inner.context.tasks().spawn(async move {
             let mut rounds = interval(group.inner.options.election);
             rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut leadership = group.leadership();
             loop {
-                rounds.tick().await;
+                // With a new leader at once: a group that was just founded should soon know its members.
+                tokio::select! {
+                    biased;
+                    changed = leadership.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                        group.has_begun().await;
+                    }
+                    _ = rounds.tick() => {}
+                }
                 group.publish_self().await;
                 group.finish_joint_change().await;
                 group.release_log(&wal).await;
@@ -21,15 +32,24 @@ impl Group {
         });
     }
 
+    /// Waits, not for long, until the group's first membership is committed: no other can be proposed before.
+    async fn has_begun(&self) {
+        let mut applied = self.inner.applied.clone();
+        let _ = timeout(self.inner.options.election, applied.wait_for(|index| *index > 0)).await;
+    }
+
     /// Tells the group this replica's name and addresses if it knows others.
     async fn publish_self(&self) {
         let status = self.status();
-        let mine = &self.inner.member;
-        let outdated = status.member(mine.id).is_some_and(|known| known != mine);
-        if !outdated || status.leadership.leader.is_none() || status.changing {
+        let Some(known) = status.member(self.id()) else { return };
+        let mut mine = self.inner.member.clone();
+        if mine.peer_addresses.is_empty() {
+            mine.peer_addresses.clone_from(&known.peer_addresses);
+        }
+        if mine == *known || status.leadership.leader.is_none() || status.changing {
             return;
         }
-        if let Err(e) = self.change(Change::Update(mine.clone())).await {
+        if let Err(e) = self.change(Change::Update(mine)).await {
             tracing::debug!(error = %e, "the group does not know this replica's addresses yet; trying again");
         }
     }

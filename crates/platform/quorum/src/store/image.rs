@@ -171,6 +171,11 @@ impl ImageStore {
         *lock(&self.outgoing) = None;
     }
 
+    /// Says why an image did not arrive: the engine only tries again, for as long as it takes.
+    pub(crate) fn not_sent(&self, peer: u64, why: &dyn fmt::Display) {
+        tracing::warn!(peer = format_args!("{peer:x}"), %why, "an image of the state did not arrive; trying again");
+    }
+
     /// Writes an export to a file and keeps it for further attempts. Blocks.
     pub(crate) fn spool(
         &self,

@@ -152,7 +152,12 @@ impl RaftNetworkV2<Types> for Link {
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = images::send(self, vote, snapshot) => sent,
+            sent = images::send(self, vote, snapshot) => {
+                if let Err(why) = &sent {
+                    self.links.images.not_sent(self.target, why);
+                }
+                sent
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! Who may connect at all is the listener's business (mutual TLS and its allow-list). Here a request
 //! must name this cluster, a group of this process and this replica, or it is refused.
 
+use std::io::ErrorKind;
+
 use openraft::raft::{AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +15,7 @@ use super::peers::MAX_MESSAGE_BYTES;
 use crate::error::ProposeError;
 use crate::group::{Group, Refused};
 use crate::host::Groups;
-use crate::store::ImageKey;
+use crate::store::{ImageError, ImageKey};
 use crate::types::{SnapshotMeta, Types};
 use crate::wire::proto::replication_server::{Replication, ReplicationServer};
 use crate::wire::{self, Malformed, Position, proto};
@@ -52,7 +54,11 @@ impl ReplicationService {
     }
 
     fn any_group(&self, route: &proto::Route) -> Result<Group, Status> {
-        if route.cluster != self.groups.cluster() {
+        self.any_group_of(route, self.groups.cluster())
+    }
+
+    fn any_group_of(&self, route: &proto::Route, cluster: u64) -> Result<Group, Status> {
+        if route.cluster != cluster {
             return Err(Status::failed_precondition(format!(
                 "this replica belongs to cluster {:x}, the request is for {:x}; check the peer addresses and the cluster token",
                 self.groups.cluster(),
@@ -128,9 +134,8 @@ impl Replication for ReplicationService {
         let group = self.group(header.route)?;
         let key = image_key(header).map_err(invalid)?;
         let images = group.images();
-        let offset = blocking(&group, move || images.offset(key))
-            .await?
-            .map_err(|e| Status::internal(e.to_string()))?;
+        let offset = blocking(&group, move || images.offset(key)).await?;
+        let offset = offset.map_err(|e| refused_image(&group, e.into()))?;
         Ok(Response::new(proto::ImageOffsetReply { offset }))
     }
 
@@ -152,9 +157,11 @@ impl Replication for ReplicationService {
                 return Err(Status::invalid_argument("an image has one header"));
             };
             let (images, key) = (group.images(), key.clone());
-            blocking(&group, move || images.receive(&key, &chunk)).await?.map_err(refused_image)?;
+            let received = blocking(&group, move || images.receive(&key, &chunk)).await?;
+            received.map_err(|e| refused_image(&group, e))?;
         }
-        let (position, image) = group.images().complete(&key).map_err(refused_image)?;
+        let completed = group.images().complete(&key);
+        let (position, image) = completed.map_err(|e| refused_image(&group, e))?;
         let meta = SnapshotMeta { last_log_id: position.applied, last_membership: position.membership };
         let snapshot = crate::types::Snapshot { meta, snapshot: image };
         let answer = group.engine().install_full_snapshot(vote, snapshot).await.map_err(|e| stopped(&e))?;
@@ -228,7 +235,11 @@ impl Replication for ReplicationService {
     ) -> Result<Response<proto::IntroduceReply>, Status> {
         let message = request.into_inner();
         let route = message.route.ok_or_else(|| Status::invalid_argument("a request without a route"))?;
-        let group = self.any_group(&route)?;
+        // Who does not know the cluster's id yet asks by what it is known as. A member of the cluster that this one
+        // was restored from does not ask: it knows who it is.
+        let asked =
+            if route.cluster == self.groups.known_as() { route.cluster } else { self.groups.cluster() };
+        let group = self.any_group_of(&route, asked)?;
         // A member that was away may still list one that was removed. To give its id to the blank machine that
         // took its place would lend that machine's vote to the old members: two leaders, and lost writes.
         group
@@ -236,7 +247,8 @@ impl Replication for ReplicationService {
             .await
             .map_err(|e| Status::unavailable(format!("who belongs here is unclear: {e}")))?;
         let named = group.member_at(&message.peer_address);
-        Ok(Response::new(proto::IntroduceReply { member: named.as_ref().map(Into::into) }))
+        let member = named.as_ref().map(Into::into);
+        Ok(Response::new(proto::IntroduceReply { member, cluster: self.groups.cluster() }))
     }
 
     async fn standing(
@@ -292,8 +304,17 @@ pub(super) fn invalid(e: Malformed) -> Status {
     Status::invalid_argument(e.to_string())
 }
 
-fn refused_image(e: crate::store::ImageError) -> Status {
-    Status::data_loss(e.to_string())
+/// A disk that fails here fails the log, too, sooner or later: the process ends rather than being sent the same
+/// image for ever. One without room may get some.
+fn refused_image(group: &Group, e: ImageError) -> Status {
+    match &e {
+        ImageError::Io(io) if !matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            group.context().tasks().fail_storage(format!("an image of the state cannot be kept: {io}"));
+            Status::unavailable(e.to_string())
+        }
+        ImageError::Io(_) => Status::resource_exhausted(e.to_string()),
+        _ => Status::data_loss(e.to_string()),
+    }
 }
 
 pub(super) fn stopped(e: &impl std::fmt::Display) -> Status {

@@ -124,5 +124,6 @@ fn a_member_that_missed_its_removal_is_told_when_it_starts() {
         (*group.removal().borrow()).then_some(())
     });
     assert!(!is_removed(&story, &first) && !is_removed(&story, stay));
+    story.pass(BETWEEN);
     judge(story, 11);
 }

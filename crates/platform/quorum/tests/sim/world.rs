@@ -204,7 +204,14 @@ async fn live(world: &World, replica: &Replica, context: &Context) -> Result<(),
         keepalive_timeout: Duration::from_millis(300),
         ..ClientOptions::default()
     };
-    let config = HostConfig { cluster: replica.cluster, dir: PathBuf::from("/data"), wal, tls: None, client };
+    let config = HostConfig {
+        cluster: replica.cluster,
+        known_as: replica.cluster,
+        dir: PathBuf::from("/data"),
+        wal,
+        tls: None,
+        client,
+    };
     let host = Host::open(context, config).await?;
     serve(&host, context).await?;
     let member = replica.member();

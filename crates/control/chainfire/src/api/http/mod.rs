@@ -34,8 +34,12 @@ const OVERHEAD: usize = 512 << 10;
 pub(crate) fn router(api: &Api) -> Router {
     let observer = Observer { counts: api.metrics.grpc.clone(), slow: api.0.slow.clone() };
     let counted = from_fn_with_state(observer, count);
-    let grpc = grpc(api).layer(map_response(in_grpcs_words)).layer(counted);
-    let plain = Router::new()
+    grpc(api).layer(map_response(in_grpcs_words)).layer(counted).merge(figures(api))
+}
+
+/// What is not gRPC.
+pub(crate) fn figures(api: &Api) -> Router {
+    Router::new()
         .route("/health", any(health))
         .route("/livez", any(|api, method, query| probe(api, method, query, &LIVEZ)))
         .route("/livez/{check}", any(|api, method, name, query| single(api, method, name, query, &LIVEZ)))
@@ -43,8 +47,7 @@ pub(crate) fn router(api: &Api) -> Router {
         .route("/readyz/{check}", any(|api, method, name, query| single(api, method, name, query, &READYZ)))
         .route("/version", any(version))
         .route("/metrics", any(metrics))
-        .with_state(api.clone());
-    grpc.merge(plain)
+        .with_state(api.clone())
 }
 
 fn grpc(api: &Api) -> Router {
