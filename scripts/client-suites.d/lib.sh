@@ -30,7 +30,9 @@ prepare_python() {
     # The environment knows its own place, so it is made where it stays.
     rm -rf "$root" "$root.venv"
     python3 -m venv "$root.venv" || die "python3 cannot make a virtual environment: install python3-venv"
-    quietly "$suite: pip" "$root.venv/bin/pip" install -q 'setuptools<70' wheel "${wanted[0]}" --no-build-isolation
+    # What old packages are built with; wheel 0.46 has given its part of it to later setuptools.
+    quietly "$suite: pip" "$root.venv/bin/pip" install -q 'setuptools<70' 'wheel<0.46'
+    quietly "$suite: pip" "$root.venv/bin/pip" install -q "${wanted[0]}" --no-build-isolation
     quietly "$suite: pip" "$root.venv/bin/pip" install -q "${wanted[@]}"
     quietly "$suite: its source" "$root.venv/bin/pip" download -q --no-deps --no-binary :all: -d "$draft" "${wanted[0]}"
     tar -xzf "$draft"/*.tar.gz -C "$draft" --strip-components=1 --wildcards '*/tests'
@@ -66,6 +68,8 @@ TOML
 adapt() {
     local suite=$1 port=$2 dir=$3
     cp -r "$suite_root/$suite/." "$dir"
+    # What the members of the suites' own clusters are called.
+    grep -rl "pifpaf" "$dir/tests" | xargs -r sed -i "s/'pifpaf'/'node'/; s/\"pifpaf\"/\"node\"/"
     case "$suite" in
         aetcd) sed -i "s/aetcd\.Client($/aetcd.Client(port=$port,/" "$dir/tests/integration/test_auth.py" ;;
         etcd3|etcd-sdk)

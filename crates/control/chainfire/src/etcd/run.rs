@@ -103,7 +103,7 @@ fn doors(urls: &[Url], tls: Option<&Arc<ForeignTls>>) -> Result<Vec<Door>, Failu
     let acceptor: Option<Acceptor> = tls.map(|tls| tls.server());
     let door = |url: &Url| {
         let listen = url.to_bind().map_err(Failure::config)?;
-        Ok(Door { listen, tls: acceptor.clone().filter(|_| url.tls) })
+        Ok(Door { listen, tls: acceptor.clone().filter(|_| url.tls), url_authorities: true })
     };
     urls.iter().map(door).collect()
 }

@@ -18,6 +18,8 @@ pub struct Door {
     pub listen: SocketAddr,
     /// None: plain.
     pub tls: Option<Acceptor>,
+    /// Whether clients are let in that send a URL as the authority of a request, as etcd's before 3.5 do.
+    pub url_authorities: bool,
 }
 
 /// All the doors of a member.
@@ -39,6 +41,7 @@ impl Doors {
         let door = |listen, allow: &kit::tls::AllowList| Door {
             listen,
             tls: identity.map(|identity| identity.server(allow.clone())),
+            url_authorities: false,
         };
         Self {
             clients: vec![door(config.client.listen, &config.client.allow)],
@@ -64,6 +67,7 @@ pub(super) async fn open(
         server.acceptor.clone_from(&door.tls);
         server.limits = limits.clone();
         server.metrics = metrics.clone();
+        server.url_authorities = door.url_authorities;
         let owned = context.clone();
         // It says which server it was.
         context.tasks().spawn_critical("a server", async move { server.run(&owned).await });

@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::Shared;
+use super::authority::Mended;
 use super::request::{self, Peer};
 use crate::net::BoxStream;
 use crate::tls::{HandshakeError, Shown};
@@ -101,7 +102,9 @@ async fn open(shared: &Shared, stream: BoxStream) -> Result<(BoxStream, Shown), 
     };
     let sniffed = timeout(shared.limits.header_timeout, sniff(stream)).await;
     let stream = sniffed.map_err(|_| Refusal::Silent)?.map_err(Refusal::Closed)?;
-    Ok((Box::new(stream), shown))
+    let mend = shared.url_authorities && stream.seen == PREFACE;
+    let stream: BoxStream = Box::new(stream);
+    Ok((if mend { Box::new(Mended::new(stream, PREFACE.len())) } else { stream }, shown))
 }
 
 /// Reads until it is clear whether this is HTTP/2. The HTTP stack would wait for these bytes for ever.

@@ -12,6 +12,7 @@
 //! A body's size is the service's matter, because only it knows what is sane. When the process stops, the
 //! port closes, HTTP/2 peers get GOAWAY, and requests in flight may finish until `drain` is over.
 
+mod authority;
 mod connection;
 mod limits;
 mod metrics;
@@ -55,6 +56,8 @@ pub struct Server {
     pub limits: Limits,
     /// Where it counts.
     pub metrics: ServerMetrics,
+    /// Takes HTTP/2 requests whose authority is a URL: for a drop-in whose clients were never held to the rules.
+    pub url_authorities: bool,
 }
 
 /// Why a server ended.
@@ -78,6 +81,7 @@ struct Shared {
     router: Router,
     limits: Limits,
     metrics: ServerMetrics,
+    url_authorities: bool,
     http: auto::Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
     refusals: Throttle,
@@ -87,7 +91,7 @@ impl Server {
     /// A plain server with default limits that counts for nobody; set the fields to change that.
     pub fn new(name: &'static str, listener: Box<dyn Listener>, router: Router) -> Self {
         let (limits, metrics) = (Limits::default(), ServerMetrics::default());
-        Self { name, listener, acceptor: None, router, limits, metrics }
+        Self { name, listener, acceptor: None, router, limits, metrics, url_authorities: false }
     }
 
     /// Serves until the process stops, then until its connections are drained.
@@ -104,6 +108,7 @@ impl Server {
             refusals: Throttle::new(LOG_PERIOD),
             limits: self.limits,
             metrics: self.metrics,
+            url_authorities: self.url_authorities,
         });
         let accepting = accept(&shared, self.listener, &strangers, &open);
         let stopping = context.tasks().stopping();

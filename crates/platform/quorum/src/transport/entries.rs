@@ -29,7 +29,7 @@ pub(super) fn take(
         let Some(first) = until(&stopping, requests.message()).await.unwrap_or(Ok(None))? else { return };
         let group = named(first.route)?;
         let refused = Arc::new(Mutex::new(None));
-        let accepted = accept(group.clone(), first, requests, refused.clone());
+        let accepted = accept(group.clone(), first, requests, refused.clone(), stopping.clone());
         // The engine spawns a task here, and draws its seed from the task that it is called in.
         let seed = group.context().entropy().next_u64();
         let outcomes = Runtime::scope(seed, async { group.engine().stream_append(accepted) }).await;
@@ -50,12 +50,14 @@ async fn until<T>(stopping: &CancellationToken, what: impl Future<Output = T>) -
     stopping.run_until_cancelled(what).await
 }
 
-/// The requests of a stream, for as long as they are good; why it ended early is left in `refused`.
+/// The requests of a stream, for as long as they are good; why it ended early is left in `refused`. The engine holds
+/// on to them beyond the answers: a leader with nothing to send would keep the connection of a process that stops.
 fn accept(
     group: Group,
     first: proto::AppendRequest,
     mut requests: Streaming<proto::AppendRequest>,
     refused: Arc<Mutex<Option<Status>>>,
+    stopping: CancellationToken,
 ) -> impl Stream<Item = AppendEntriesRequest<Types>> + Send + 'static {
     async_stream::stream! {
         let mut next = Ok(Some(first));
@@ -67,7 +69,7 @@ fn accept(
                     return;
                 }
             }
-            next = requests.message().await;
+            next = until(&stopping, requests.message()).await.unwrap_or(Ok(None));
         }
     }
 }
