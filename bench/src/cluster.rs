@@ -114,7 +114,10 @@ impl Cluster {
 
     async fn probe(&self, pki: &Pki) -> anyhow::Result<()> {
         let leader = self.leader(pki).await?;
-        self.client(leader, pki).await?.put("ready", "", None).await?;
+        let mut client = self.client(leader, pki).await?;
+        client.put("ready", "", None).await?;
+        // Whoever gets the cluster finds it empty.
+        client.delete("ready", None).await?;
         Ok(())
     }
 

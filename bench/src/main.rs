@@ -80,6 +80,9 @@ struct With {
     /// Without TLS; only the launcher.
     #[arg(long)]
     plain: bool,
+    /// How long a token lives unused, in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    auth_token_ttl: Option<u32>,
     #[command(flatten)]
     programs: Programs,
     /// The command and its arguments.
@@ -151,14 +154,15 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
 
 async fn with(options: With) -> anyhow::Result<ExitCode> {
     let (programs, scratch) = (&options.programs, machine::Scratch::new()?);
+    let token_ttl = options.auth_token_ttl;
     let peer: Box<dyn Peer> = match options.system {
         System::Launcher => {
             let program = std::path::absolute(programs.chainfire()?.program())?;
-            Box::new(Etcd::stand_in(&program, scratch.path(), !options.plain)?)
+            Box::new(Etcd::stand_in(&program, scratch.path(), !options.plain)?.with_token_ttl(token_ttl))
         }
         _ if options.plain => bail!("--plain is for the launcher alone: leave it out"),
-        System::Etcd => Box::new(programs.etcd()?),
-        System::Chainfire => Box::new(programs.chainfire()?),
+        System::Etcd => Box::new(programs.etcd()?.with_token_ttl(token_ttl)),
+        System::Chainfire => Box::new(programs.chainfire()?.with_token_ttl(token_ttl)),
     };
     let pki = Pki::make(scratch.path(), peer::MEMBERS)?;
     let cluster = Cluster::start(peer.as_ref(), &pki, scratch.path()).await?;

@@ -69,7 +69,7 @@ adapt() {
     local suite=$1 port=$2 dir=$3
     cp -r "$suite_root/$suite/." "$dir"
     # What the members of the suites' own clusters are called.
-    grep -rl "pifpaf" "$dir/tests" | xargs -r sed -i "s/'pifpaf'/'node'/; s/\"pifpaf\"/\"node\"/"
+    find "$dir/tests" -name '*.py' -exec sed -i "s/'pifpaf'/'node'/" {} +
     case "$suite" in
         aetcd) sed -i "s/aetcd\.Client($/aetcd.Client(port=$port,/" "$dir/tests/integration/test_auth.py" ;;
         etcd3|etcd-sdk)
@@ -99,6 +99,9 @@ run_etcd_sdk() { PYTHON_ETCD_HTTP_URL=$1 TEST_ETCD_VERSION=v3.5.16 run_pytest et
 run_rust() {
     local left_out=() test
     while read -r test; do left_out+=(--skip "$test"); done < <(exempt rust "$2")
+    # Its tests of users want these, and switch users on and off by themselves.
+    etcdctl --endpoints="$1" user add root:rootpwd
+    etcdctl --endpoints="$1" user grant-role root root
     cargo test --tests --no-fail-fast -- --exact --test-threads=1 "${left_out[@]}"
 }
 

@@ -13,12 +13,21 @@ use crate::pki::Pki;
 #[derive(Debug)]
 pub struct Chainfire {
     program: PathBuf,
+    /// How long a token lives unused, in seconds, if not as by default.
+    token_ttl: Option<u32>,
 }
 
 impl Chainfire {
+    /// With tokens that live so many seconds unused.
+    #[must_use]
+    pub fn with_token_ttl(mut self, seconds: Option<u32>) -> Self {
+        self.token_ttl = seconds;
+        self
+    }
+
     /// The given program, or one built from this checkout in the profile that this program has.
     pub fn find(given: Option<PathBuf>) -> anyhow::Result<Self> {
-        Ok(Self { program: given.map_or_else(build, Ok)? })
+        Ok(Self { program: given.map_or_else(build, Ok)?, token_ttl: None })
     }
 
     /// The program.
@@ -44,7 +53,8 @@ impl Peer for Chainfire {
 
     fn command(&self, member: &Member, all: &[Member], pki: &Pki) -> anyhow::Result<Command> {
         let file = member.home.join("chainfire.toml");
-        std::fs::write(&file, config(member, all, pki))
+        let auth = self.token_ttl.map_or_else(String::new, |ttl| format!("[auth]\ntoken_ttl = \"{ttl}s\"\n"));
+        std::fs::write(&file, config(member, all, pki) + &auth)
             .with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = bound_to_us(&self.program);
         command.args(["run", "chainfire", "--config"]).arg(file);

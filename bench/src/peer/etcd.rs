@@ -16,9 +16,18 @@ pub struct Etcd {
     program: PathBuf,
     version: String,
     tls: bool,
+    /// How long a token lives unused, in seconds, if not as by default.
+    token_ttl: Option<u32>,
 }
 
 impl Etcd {
+    /// With tokens that live so many seconds unused.
+    #[must_use]
+    pub fn with_token_ttl(mut self, seconds: Option<u32>) -> Self {
+        self.token_ttl = seconds;
+        self
+    }
+
     /// The given program, or Debian trixie's, unpacked into the cache.
     pub fn find(given: Option<PathBuf>) -> anyhow::Result<Self> {
         Self::at(given.map_or_else(fetch, Ok)?, true)
@@ -37,7 +46,7 @@ impl Etcd {
         })?;
         let version = parse_version(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} does not say its version as etcd does", program.display()))?;
-        Ok(Self { program, version, tls })
+        Ok(Self { program, version, tls, token_ttl: None })
     }
 }
 
@@ -88,6 +97,7 @@ impl Peer for Etcd {
         }
         command.arg("--initial-cluster").arg(cluster.join(",")).arg("--initial-cluster-state=new");
         command.arg("--log-level=warn");
+        command.args(self.token_ttl.map(|ttl| format!("--auth-token-ttl={ttl}")));
         Ok(command)
     }
 }

@@ -30,7 +30,7 @@ use crate::proto::internal::auth_command::Change;
 use crate::proto::internal::command::Operation;
 use crate::proto::internal::image_record::Record;
 use crate::proto::internal::{ImageEnd, ImageRecord, LeaderAnswer, LeaderCall};
-use crate::store::{Store, StoreOptions};
+use crate::store::{ImageSummary, Store, StoreOptions, check_image, restore_image};
 use crate::watch::{Content, Hub, Session, SessionLimits};
 
 /// Pieces of an input: two bytes of length, big-endian, whose highest bit is a flag, and so many bytes.
@@ -52,7 +52,8 @@ pub(crate) fn exported(store: &Store) -> Vec<u8> {
     image
 }
 
-/// A snapshot's image: refused, or taken and given again, and then taken by another replica as the same.
+/// A snapshot's image, which is a backup, too: refused, or taken and given again, and then taken by another replica
+/// as the same; whatever is taken also passes the check of backups, and is restored ahead of where it ended.
 ///
 /// The first byte is 0 for bytes as they come. Otherwise the records of an image follow, as [`chunks`], and
 /// are put between checksums that are right; 2 also adds the end that they need.
@@ -61,13 +62,30 @@ pub fn image(context: &Context, input: &[u8]) {
     let bytes = if *how == 0 { rest.to_vec() } else { framed(rest, *how == 2) };
     let store = Store::open_in(context, Path::new("/first"), StoreOptions::default()).expect("a fresh disk");
     let position = Bytes::from_static(b"position");
+    let checked = check_image(&mut &bytes[..]);
     if store.import(&mut &bytes[..], &position).is_err() {
         return;
     }
+    let checked = checked.expect("what is taken passes the check");
+    restored(context, &bytes, &checked, &position);
     let given = exported(&store);
     let other = Store::open_in(context, Path::new("/other"), StoreOptions::default()).expect("a fresh disk");
     other.import(&mut &given[..], &position).expect("what one replica gives, another takes");
     assert_eq!(exported(&other), given);
+}
+
+fn restored(context: &Context, bytes: &[u8], checked: &ImageSummary, position: &Bytes) {
+    const BUMP: u64 = 1000;
+    let dir = Path::new("/restored");
+    context.disk().create_dir_all(dir).expect("a fresh disk");
+    let revision = match restore_image(context, dir, &mut &bytes[..], checked, (BUMP, position.clone())) {
+        Ok(revision) => revision,
+        // There is no room ahead.
+        Err(e) => return assert!(checked.revision > i64::MAX - BUMP.cast_signed(), "{e}"),
+    };
+    let store = Store::open_in(context, dir, StoreOptions::default()).expect("what was restored");
+    assert_eq!((store.view().head(), store.compacted()), (revision, checked.revision + BUMP.cast_signed()));
+    assert_eq!(store.position().as_ref(), Some(position));
 }
 
 fn framed(input: &[u8], ended: bool) -> Vec<u8> {
