@@ -107,7 +107,7 @@ pub enum IdentityError {
     },
     /// A restore was interrupted.
     #[error(
-        "{path} says that a restore was interrupted: run it again, it begins anew (ultracloud chainfire restore)"
+        "{path} says that a restore was interrupted, or a repair: run it again (ultracloud chainfire restore, repair)"
     )]
     Unfinished {
         /// The file that says so.
@@ -188,6 +188,17 @@ impl Identity {
             Fate::Removed => Err(IdentityError::Removed { member: identity.member, path }),
             Fate::Unfinished => Err(IdentityError::Unfinished { path }),
         }
+    }
+
+    /// As [`Self::read`]; also whose the directory was to become when that was interrupted.
+    pub(crate) fn read_to_repair(
+        context: &Context,
+        dir: &Path,
+        expected: Option<u64>,
+    ) -> Result<Option<Self>, IdentityError> {
+        let known = Self::read(context, dir, expected);
+        let Err(IdentityError::Unfinished { path }) = known else { return known };
+        Ok(read_record(context, &path)?.map(|(identity, _)| identity))
     }
 
     /// Whether a restore into the directory was interrupted.

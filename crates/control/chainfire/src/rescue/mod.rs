@@ -24,8 +24,9 @@ use kit::Context;
 use kit::tls::TlsError;
 use quorum::OpenError;
 
-use crate::node::IdentityError;
-use crate::store::StoreError;
+use crate::config::Config;
+use crate::node::{Identity, IdentityError};
+use crate::store::{Store, StoreError};
 
 pub use backup::{Backup, verify};
 pub use inspect::{Inspection, inspect};
@@ -106,18 +107,34 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RescueError + '_ {
 }
 
 /// Moves the files of a member aside, within its data directory; gives where they are now. The log, too, wherever
-/// it is.
-fn set_aside(context: &Context, data: &Path, raft: &Path) -> Result<PathBuf, RescueError> {
+/// it is. Marks the directory first, as `next`'s and unfinished: log and state that were parted must not be started.
+fn set_aside(context: &Context, data: &Path, raft: &Path, next: Identity) -> Result<PathBuf, RescueError> {
     let now = jiff::Timestamp::try_from(context.clock().now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let aside = data.join(format!("before-{}", now.strftime("%Y%m%dT%H%M%S%3fZ")));
     context.disk().create_dir_all(&aside).map_err(io_at(&aside))?;
-    for name in ["store.redb", "member.toml", "spool"] {
+    keep_identity(&data.join("member.toml"), &aside.join("member.toml"))?;
+    next.begin(context, data)?;
+    for name in ["store.redb", "spool"] {
         move_if_there(&data.join(name), &aside.join(name))?;
     }
     move_if_there(raft, &aside.join("raft"))?;
     context.disk().sync_dir(&aside).map_err(io_at(&aside))?;
     context.disk().sync_dir(data).map_err(io_at(data))?;
     Ok(aside)
+}
+
+/// A copy: the file itself is what marks the directory.
+fn keep_identity(from: &Path, to: &Path) -> Result<(), RescueError> {
+    std::fs::copy(from, to).map(drop).map_err(io_at(from))
+}
+
+/// Another process has the store open.
+fn refuse_if_running(context: &Context, config: &Config) -> Result<(), RescueError> {
+    match Store::open_in(context, &config.data_dir, (&config.store).into()) {
+        Err(e @ StoreError::InUse { .. }) => Err(e.into()),
+        // Damage is no obstacle here.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn move_if_there(from: &Path, to: &Path) -> Result<(), RescueError> {

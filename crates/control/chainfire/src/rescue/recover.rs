@@ -50,8 +50,11 @@ pub async fn recover(
     let known = Identity::read(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
     let (image, taken) = take_all(context, config, known).await?;
     let others: Vec<&Member> = taken.voters.iter().filter(|voter| voter.id != known.member).collect();
-    refuse_if_alive(context, config, &others).await?;
-    let before = set_aside(context, data, &config.raft_dir())?;
+    if let Err(alive) = refuse_if_alive(context, config, &others).await {
+        std::fs::remove_file(&image).map_err(io_at(&image))?;
+        return Err(alive);
+    }
+    let before = set_aside(context, data, &config.raft_dir(), known)?;
     // From here on `restore` with this image is what is left to do, should this be interrupted.
     let kept = before.join("state.image");
     std::fs::rename(&image, &kept).map_err(io_at(&image))?;

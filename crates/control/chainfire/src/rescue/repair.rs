@@ -9,7 +9,7 @@ use serde::Serialize;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{RescueError, set_aside};
+use super::{RescueError, refuse_if_running, set_aside};
 use crate::config::Config;
 use crate::convert::{address_of_url, url_of_address};
 use crate::node::Identity;
@@ -36,14 +36,17 @@ pub struct Repaired {
 pub async fn repair(context: &Context, config: &Config, url: &str) -> Result<Repaired, RescueError> {
     let data = &config.data_dir;
     let nobody = || RescueError::Nobody { path: data.clone() };
-    let known = Identity::read(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    let known = Identity::read_to_repair(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    refuse_if_running(context, config)?;
     let mut members = Members::at(context, config, url)?;
     let own = url_of_address(&config.peer.advertise, config.tls.is_some());
     let listed = members.list().await?;
-    if listed.iter().any(|member| member.id == known.member) {
+    // One that has not started is the one that an interrupted repair has put there.
+    let is_old = |member: &&Member| member.id == known.member && !member.name.is_empty();
+    if listed.iter().find(is_old).is_some() {
         members.remove(known.member).await?;
     }
-    let waiting = listed.iter().find(|m| m.id != known.member && m.peer_ur_ls.contains(&own));
+    let waiting = listed.iter().find(|m| !is_old(m) && m.peer_ur_ls.contains(&own));
     let new = match waiting {
         Some(member) if member.name.is_empty() => member.id,
         Some(member) => {
@@ -52,8 +55,9 @@ pub async fn repair(context: &Context, config: &Config, url: &str) -> Result<Rep
         }
         None => members.add(own).await?,
     };
-    let before = set_aside(context, data, &config.raft_dir())?;
-    Identity { member: new, origin: None, ..known }.write(context, data)?;
+    let next = Identity { member: new, origin: None, ..known };
+    let before = set_aside(context, data, &config.raft_dir(), next)?;
+    next.write(context, data)?;
     let hex = |id: u64| format!("{id:x}");
     Ok(Repaired { old: hex(known.member), new: hex(new), before })
 }

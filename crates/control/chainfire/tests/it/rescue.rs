@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chainfire::Config;
-use chainfire::rescue::{RescueError, RestoreOptions, inspect, recover, repair, restore, verify};
+use chainfire::rescue::{Repaired, RescueError, RestoreOptions, inspect, recover, repair, restore, verify};
 use etcd_client::{Client, GetOptions, MemberAddOptions, PutOptions, WatchOptions};
 use kit::Context;
 use tempfile::TempDir;
@@ -265,9 +265,18 @@ async fn a_damaged_member_comes_back_under_another_id() {
     let seen = inspect(&context, &config).await.unwrap();
     assert!(seen.damage.is_some(), "{seen:?}");
     let url = format!("http://{}", worlds[0].address());
-    let done = repair(&context, &config, &url).await.unwrap();
+    // Not one that runs.
+    let running = repair(&context, worlds[1].config(), &url).await.unwrap_err().to_string();
+    assert!(running.contains("in use by another process"), "{running}");
+    let first = repair(&context, &config, &url).await.unwrap();
+    // As if the power had gone before the last step: nobody starts from that, and asked again it finds its place.
+    let marker = config.data_dir.join("member.toml");
+    let text = std::fs::read_to_string(&marker).unwrap();
+    std::fs::write(&marker, text.replacen("format = 1", "format = 2", 1) + "unfinished = true\n").unwrap();
+    assert!(inspect(&context, &config).await.unwrap_err().to_string().contains("was interrupted"));
+    let done = Repaired { old: first.old, ..repair(&context, &config, &url).await.unwrap() };
+    assert_eq!(done.new, first.new);
     assert_ne!(done.old, done.new);
-    // An interrupted repair goes on: asked again, it finds its own place.
     let moved = World::open(dir, config).await;
     let mut own = moved.client().await;
     eventually("it has caught up", async || {
