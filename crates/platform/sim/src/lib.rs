@@ -8,6 +8,7 @@
 //! One seed gives one run. Refuses to be kinder than hardware: every state that a real disk could be left
 //! in by a power cut must be reachable by some seed.
 
+pub mod bugs;
 pub mod ca;
 pub mod corpus;
 pub mod disk;

@@ -7,6 +7,7 @@
 mod flags;
 mod run;
 mod settings;
+mod table;
 mod urls;
 
 pub use run::main;

@@ -1,12 +1,11 @@
 //! Planned changes under load, without a single fault: nothing may fail, and nobody's outcome may be unknown.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quorum::Change;
+use sim::seeds::alone;
 
-use crate::ONE;
 use crate::history::violation;
 use crate::run::crash;
 use crate::scenarios::{FOUNDERS, Story, leader, others, status};
@@ -50,7 +49,7 @@ fn is_removed(story: &Story, name: &str) -> bool {
 
 #[test]
 fn transfers_fail_nothing() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     for seed in 1..=SEEDS {
         let (mut story, mut leads) = busy(seed);
         for turn in 0..6 {
@@ -67,7 +66,7 @@ fn transfers_fail_nothing() {
 
 #[test]
 fn growing_removing_the_leader_and_scaling_in_fail_nothing() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     for seed in 1..=SEEDS {
         let (mut story, first) = busy(seed);
         let rest = others(&first);
@@ -105,7 +104,7 @@ fn growing_removing_the_leader_and_scaling_in_fail_nothing() {
 
 #[test]
 fn a_member_that_missed_its_removal_is_told_when_it_starts() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     let (mut story, first) = busy(11);
     let away = others(&first)[0];
     let stay = others(&first)[1];

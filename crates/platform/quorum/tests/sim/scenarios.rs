@@ -1,13 +1,12 @@
 //! Single stories: one thing goes wrong at one moment, without load, and one promise is looked at.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quorum::{Change, Status};
+use sim::seeds::alone;
 use turmoil::Sim;
 
-use crate::ONE;
 use crate::run::crash;
 use crate::world::{self, World};
 
@@ -90,7 +89,7 @@ pub(crate) fn others(name: &str) -> Vec<&'static str> {
 
 #[test]
 fn a_replica_that_comes_back_does_not_depose_a_healthy_leader() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     let mut story = Story::begin(1, World::new(1));
     let before = story.until("a leader", |world| leader(world, &FOUNDERS));
     let lonely = others(&before.0)[0];
@@ -108,7 +107,7 @@ fn a_replica_that_comes_back_does_not_depose_a_healthy_leader() {
 
 #[test]
 fn a_half_done_change_is_finished_by_the_next_leader() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     let mut story = Story::begin(2, World::new(2));
     let (first, _) = story.until("a leader", |world| leader(world, &FOUNDERS));
     let newcomer = story.world.replicas["n4"].member();
@@ -132,7 +131,7 @@ fn a_half_done_change_is_finished_by_the_next_leader() {
 
 #[test]
 fn two_clusters_never_take_each_others_members() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = alone();
     let mut story = Story::begin(3, World::with_a_stranger(3));
     let before = story.until("a leader", |world| leader(world, &FOUNDERS));
     // The fourth machine needs the vote of the first, which belongs to others.
