@@ -12,7 +12,10 @@ use crate::store::{Progress, StepError, Store, StoreError};
 /// The longest that changes stay in memory alone: bounds what a restart applies again.
 const IDLE: Duration = Duration::from_secs(10);
 /// Changes looked at in one slice of scrubbing: a few milliseconds.
-const SLICE: usize = 1000;
+const SLICE: usize = 500;
+/// Between two slices of scrubbing, by the time that one took: processor and disk are others' too, and all members
+/// scrub at once.
+const REST: u32 = 3;
 /// Rows copied in one slice of rewriting: a few milliseconds, too.
 const ROWS: usize = 2048;
 
@@ -26,8 +29,7 @@ pub(super) async fn run(context: Context, store: Arc<Store>) -> Result<(), Store
             if !blocking(&context, &store, |store| store.scrub(SLICE)).await?.unwrap_or(false) {
                 break;
             }
-            // Half of the time belongs to others: the disk is theirs too.
-            sleep(begun.elapsed()).await;
+            sleep(begun.elapsed() * REST).await;
             flush(&context, &store, false).await?;
         }
         if store.is_rewrite_wanted() {

@@ -21,12 +21,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kit::Context;
+use kit::disk::File;
 use kit::tls::TlsError;
 use quorum::OpenError;
 
 use crate::config::Config;
 use crate::node::{Identity, IdentityError};
 use crate::store::{Store, StoreError};
+
+/// Held by whoever works on a data directory.
+const LOCK: &str = "rescue.lock";
 
 pub use backup::{Backup, verify};
 pub use inspect::{Inspection, inspect};
@@ -97,6 +101,14 @@ pub enum RescueError {
         /// What it said.
         why: String,
     },
+    /// One at a time.
+    #[error(
+        "another restore, recovery or repair is at work on {path}: let it end, or stop it and run this again"
+    )]
+    UnderWay {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// A thread panicked; the log says where.
     #[error("a thread of the store panicked")]
     Panicked,
@@ -126,6 +138,21 @@ fn set_aside(context: &Context, data: &Path, raft: &Path, next: Identity) -> Res
 /// A copy: the file itself is what marks the directory.
 fn keep_identity(from: &Path, to: &Path) -> Result<(), RescueError> {
     std::fs::copy(from, to).map(drop).map_err(io_at(from))
+}
+
+/// Keeps other rescues out of a data directory for as long as the file is open; makes the directory if need be. (A
+/// member that runs has locks of its own, on its store and its log.)
+fn hold(context: &Context, data: &Path) -> Result<Box<dyn File>, RescueError> {
+    context.disk().create_dir_all(data).map_err(io_at(data))?;
+    let path = data.join(LOCK);
+    let file = context.disk().open(&path, true).map_err(io_at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            Err(RescueError::UnderWay { path: data.to_owned() })
+        }
+        Err(e) => Err(io_at(&path)(e)),
+    }
 }
 
 /// Another process has the store open.

@@ -10,8 +10,8 @@ use kit::client::connect;
 use quorum::{Member, rescue};
 use serde::Serialize;
 
-use super::restore::{RestoreOptions, Restored, restore};
-use super::{RescueError, io_at, set_aside};
+use super::restore::{RestoreOptions, Restored, carry_out, plan};
+use super::{RescueError, hold, io_at, set_aside};
 use crate::auth::Authority;
 use crate::config::Config;
 use crate::lessor::Lessor;
@@ -48,6 +48,7 @@ pub async fn recover(
     let data = &config.data_dir;
     let nobody = || RescueError::Nobody { path: data.clone() };
     let known = Identity::read(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    let _held = hold(context, data)?;
     let (image, taken) = take_all(context, config, known).await?;
     let others: Vec<&Member> = taken.voters.iter().filter(|voter| voter.id != known.member).collect();
     if let Err(alive) = refuse_if_alive(context, config, &others).await {
@@ -59,7 +60,7 @@ pub async fn recover(
     let kept = before.join("state.image");
     std::fs::rename(&image, &kept).map_err(io_at(&image))?;
     let options = RestoreOptions { alone: true, ..options.clone() };
-    let restored = restore(context, config, &kept, &options).await?;
+    let restored = carry_out(context, config, plan(context, config, &kept).await?, &options).await?;
     let mut given_up: Vec<String> = others.iter().map(|member| member.name.clone()).collect();
     given_up.sort_unstable();
     let Taken { revision: last_revision, unconfirmed, .. } = taken;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{RescueError, refuse_if_running, set_aside};
+use super::{RescueError, hold, refuse_if_running, set_aside};
 use crate::config::Config;
 use crate::convert::{address_of_url, url_of_address};
 use crate::node::Identity;
@@ -37,6 +37,7 @@ pub async fn repair(context: &Context, config: &Config, url: &str) -> Result<Rep
     let data = &config.data_dir;
     let nobody = || RescueError::Nobody { path: data.clone() };
     let known = Identity::read_to_repair(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    let _held = hold(context, data)?;
     refuse_if_running(context, config)?;
     let mut members = Members::at(context, config, url)?;
     let own = url_of_address(&config.peer.advertise, config.tls.is_some());

@@ -7,10 +7,10 @@ use kit::Context;
 use quorum::rescue::found;
 use serde::Serialize;
 
-use super::{RescueError, backup, io_at};
-use crate::config::Config;
+use super::{RescueError, backup, hold, io_at};
+use crate::config::{Config, InitialMember};
 use crate::node::{GROUP, Identity, Origin, as_member, wal_options};
-use crate::store::restore_image;
+use crate::store::{ImageSummary, restore_image};
 
 /// How a backup becomes a cluster. The same on every founder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,15 +51,43 @@ pub async fn restore(
     file: &Path,
     options: &RestoreOptions,
 ) -> Result<Restored, RescueError> {
+    // Nothing is there before it is known to be good.
+    let plan = plan(context, config, file).await?;
+    let _held = hold(context, &config.data_dir)?;
+    carry_out(context, config, plan, options).await
+}
+
+/// A backup that is good, and who restores it.
+pub(super) struct Plan<'a> {
+    file: &'a Path,
+    checked: ImageSummary,
+    own: &'a InitialMember,
+}
+
+pub(super) async fn plan<'a>(
+    context: &Context,
+    config: &'a Config,
+    file: &'a Path,
+) -> Result<Plan<'a>, RescueError> {
     let checked = blocking(context, file, backup::summary).await?;
     let own = config.as_founder().ok_or_else(|| RescueError::NotAFounder(config.name.clone()))?;
+    Ok(Plan { file, checked, own })
+}
+
+/// For whoever holds the directory.
+pub(super) async fn carry_out(
+    context: &Context,
+    config: &Config,
+    plan: Plan<'_>,
+    options: &RestoreOptions,
+) -> Result<Restored, RescueError> {
+    let Plan { file, checked, own } = plan;
     let (data, raft) = (&config.data_dir, config.raft_dir());
     if Identity::is_unfinished(context, data)? {
         remove_if_there(&raft)?;
     } else {
         refuse_unless_empty(data, &raft)?;
     }
-    context.disk().create_dir_all(data).map_err(io_at(data))?;
     let origin = Origin { image: checked.id(), generation: options.generation, alone: options.alone };
     let identity = Identity::founder(&config.cluster_token, own, Some(origin));
     // Until the last step the directory says that nobody may start from it.

@@ -155,6 +155,12 @@ async fn a_restore_that_was_interrupted_does_not_start_and_begins_anew() {
     std::fs::write(config.data_dir.join("store.redb"), "half").unwrap();
     let told = inspect(&context, &config).await.unwrap_err().to_string();
     assert!(told.contains("a restore was interrupted"), "{told}");
+    // One that goes on meanwhile is not disturbed by another.
+    let lock = std::fs::File::create(config.data_dir.join("rescue.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let refused = restore(&context, &config, &file, &RestoreOptions::default()).await;
+    assert!(matches!(refused, Err(RescueError::UnderWay { .. })), "{refused:?}");
+    drop(lock);
     restore(&context, &config, &file, &RestoreOptions::default()).await.unwrap();
     let world = World::open(data, config).await;
     let mut client = world.client().await;
