@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Threads that allocate at the same time and buffers that others free: glibc's allocator spent a sixth of the
-/// servers' processor time on that, and kept a fifth more of the memory (docs/benchmarks.md).
+/// Threads that allocate at the same time, and buffers that others free: glibc's allocator took a seventh of the
+/// processor time under load, and a fifth more memory (docs/benchmarks.md).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
