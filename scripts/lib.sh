@@ -41,6 +41,22 @@ install_missing() {
         || die "could not install: ${missing[*]} (the lines above say why)"
 }
 
+# Bookworm's own QEMU is too old for the machines of a cluster: lets apt see its backports, and prefer them for QEMU.
+offer_backports() {
+    local codename mirror list=/etc/apt/sources.list.d/ultracloud-backports.list
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+    [ "$codename" = bookworm ] || return 0
+    apt-cache policy | grep -q 'a=stable-backports\|n=bookworm-backports' && return 0
+    mirror=$(apt-get update --print-uris 2>/dev/null | sed -n "s#^'\(.*\)/dists/bookworm/InRelease'.*#\1#p" | head -n 1)
+    [ -n "$mirror" ] || die "this host's apt has no mirror of bookworm: add one with bookworm-backports, for QEMU 10"
+    say "adding bookworm-backports to apt ($list), for QEMU 10"
+    printf 'deb %s bookworm-backports main\n' "$mirror" | as_root tee "$list" >/dev/null
+    printf 'Package: src:qemu src:seabios src:edk2 src:ipxe\nPin: release n=bookworm-backports\nPin-Priority: 900\n' \
+        | as_root tee /etc/apt/preferences.d/ultracloud-qemu >/dev/null
+    as_root apt-get update -q >/dev/null || die "apt-get update failed after $list was added"
+}
+
 # Puts cargo on PATH; the toolchain must be at least the workspace's rust-version.
 find_cargo() {
     local wanted found

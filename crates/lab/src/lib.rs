@@ -9,10 +9,12 @@
 //! netem (not on every kernel, and its faults are nobody's seed), and one process for lane and cluster
 //! (Ctrl-C of a lane must not take the cluster, and a lane must be able to attach to one that runs).
 
+pub mod accel;
 pub mod budget;
 pub mod certs;
 pub mod client;
 pub mod etcd;
+pub mod image;
 pub mod init;
 pub mod lane;
 pub mod lanes;

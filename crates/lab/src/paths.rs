@@ -62,6 +62,16 @@ impl Paths {
         })
     }
 
+    /// Images of machines, by the hash of their recipe.
+    pub fn images(&self) -> PathBuf {
+        self.work_root.join("images")
+    }
+
+    /// Whether this host carries machines with KVM.
+    pub fn accel(&self) -> PathBuf {
+        self.images().join("accel.json")
+    }
+
     /// Links to the clients that `env` puts on the PATH.
     pub fn bin(&self) -> PathBuf {
         self.state.join("bin")

@@ -9,8 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{Setting, server_binary};
+use super::{Nodes, Setting, server_binary};
+use crate::accel;
 use crate::client::{Cluster, readiness};
+use crate::image::{self, Images, Recipe};
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::state::{ClusterState, Lock};
@@ -19,15 +21,27 @@ use crate::supervisor::leftovers;
 /// From the supervisor's first word until every service is up.
 const UP_DEADLINE: Duration = Duration::from_secs(90);
 
-/// Checks what `./cluster` has built.
-pub(super) fn build(setting: &Setting) -> Result<ExitCode> {
+/// Checks what `./cluster` has built, and makes the images of VMs where nodes are made of them.
+pub(super) async fn build(setting: &Setting) -> Result<ExitCode> {
     let topology = setting.topology()?;
     let binary = server_binary()?;
     if !binary.is_file() {
         bail!("{} is missing: ./cluster build makes it", binary.display());
     }
     eprintln!("built: {} for {} nodes of topology {}", binary.display(), topology.nodes.len(), topology.name);
+    if setting.common.nodes == Nodes::Vm {
+        let images = images(&setting.paths)?;
+        let verdict = accel::decide(setting.common.accel, &images, &setting.paths.accel()).await?;
+        eprintln!("images: {}; accelerator: {:?}, {}", images.digest, verdict.accel, verdict.why);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The images of this checkout's recipe, made now if they were not before.
+fn images(paths: &Paths) -> Result<Images> {
+    let recipe = Recipe::load(&paths.repository.join("images"))?;
+    image::build::build(&recipe, &paths.images(), &mut |line| eprintln!("{line}"))
+        .context("cannot make the images of the nodes")
 }
 
 /// Boots the cluster, or says that it runs.

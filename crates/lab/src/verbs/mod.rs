@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use self::lanes::{On, Which};
+use crate::accel::Wanted;
 use crate::paths::Paths;
 use crate::supervisor;
 use crate::topology::Topology;
@@ -48,6 +49,9 @@ struct Common {
     /// What the nodes are made of.
     #[arg(long, global = true, value_enum, default_value_t = Nodes::Netns)]
     nodes: Nodes,
+    /// What carries nodes that are machines.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    accel: Wanted,
     /// Plain lines instead of one that changes, also on a terminal.
     #[arg(long, global = true)]
     plain: bool,
@@ -72,7 +76,7 @@ enum Nodes {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Check that everything a cluster needs has been built.
+    /// Check that everything a cluster needs has been built; with --nodes vm, make the images of its machines.
     Build,
     /// Boot the nodes and leave them running.
     Start,
@@ -192,7 +196,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         return crate::init::main(spec).map(|()| ExitCode::SUCCESS);
     }
     log(matches!(verb, Verb::Supervise { .. }));
-    if common.nodes == Nodes::Vm {
+    if common.nodes == Nodes::Vm && !matches!(verb, Verb::Build) {
         eprintln!("cluster: nodes made of VMs are not available yet; use --nodes netns (the default)");
         return Ok(ExitCode::from(2));
     }
@@ -209,7 +213,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn dispatch(setting: Setting, verb: Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Build => lifecycle::build(&setting),
+        Verb::Build => lifecycle::build(&setting).await,
         Verb::Start => lifecycle::start(&setting).await,
         Verb::Stop => lifecycle::stop(&setting).await,
         Verb::Clean => lifecycle::clean(&setting).await,
