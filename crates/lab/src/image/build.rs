@@ -14,6 +14,8 @@ use crate::tail;
 
 /// Signs what Debian's mirrors hand out.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// What a directory of unfinished images is called, in front.
+const SCRATCH: &str = ".build-";
 /// Nobody reads these on a node.
 const LEFT_OUT: &[&str] =
     &["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"];
@@ -25,14 +27,26 @@ pub fn build(recipe: &Recipe, root: &Path, told: &mut dyn FnMut(&str)) -> Result
         return Ok(images);
     }
     fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
-    let scratch = tempfile::Builder::new().prefix(".build-").tempdir_in(root)?;
+    // One at a time; whoever waited finds what the first has made. The kernel lets go of a killed one's lock.
+    let lock = File::create(root.join("build.lock"))?;
+    lock.lock().context("cannot wait for another build of images")?;
+    if images.exist() {
+        return Ok(images);
+    }
+    clear_leftovers(root)?;
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(root)?;
     let kitchen = Kitchen { recipe, scratch: scratch.path().to_owned(), log: root.join("build.log") };
     kitchen.cook(told).with_context(|| format!("the whole log is {}", kitchen.log.display()))?;
-    match fs::rename(kitchen.done(), &images.dir) {
-        // Somebody else was faster: theirs are as good.
-        Err(_) if images.exist() => Ok(images),
-        outcome => outcome.map(|()| images).context("cannot put the images in their place"),
+    fs::rename(kitchen.done(), &images.dir).context("cannot put the images in their place")?;
+    Ok(images)
+}
+
+/// What a killed build has left.
+fn clear_leftovers(root: &Path) -> Result<()> {
+    for left in files_like(root, SCRATCH)? {
+        fs::remove_dir_all(&left).with_context(|| format!("cannot remove {}", left.display()))?;
     }
+    Ok(())
 }
 
 struct Kitchen<'a> {
@@ -190,4 +204,19 @@ fn the_one(dir: &Path, prefix: &str) -> Result<PathBuf> {
     let mut found = files_like(dir, prefix)?;
     ensure!(found.len() == 1, "{} has {} files {prefix}*, not one", dir.display(), found.len());
     Ok(found.remove(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_build_has_left_goes_and_images_stay() {
+        let root = tempfile::tempdir().unwrap();
+        for dir in [".build-a1/root", "5941c9e481966aa0"] {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        clear_leftovers(root.path()).unwrap();
+        assert!(!root.path().join(".build-a1").exists() && root.path().join("5941c9e481966aa0").exists());
+    }
 }

@@ -37,6 +37,11 @@ impl Schedule {
         }
     }
 
+    /// The revision to compact at, if it is time and this member leads. Who does not lead remembers all the same.
+    fn turn(&mut self, now: Instant, head: i64, leads: bool) -> Option<i64> {
+        self.look(now, head).filter(|_| leads)
+    }
+
     /// The revision to compact at, if it is time.
     fn look(&mut self, now: Instant, head: i64) -> Option<i64> {
         match self.policy {
@@ -68,11 +73,9 @@ pub(super) async fn run(context: Context, policy: AutoCompaction, api: Api) {
     let leadership = api.group.leadership();
     loop {
         sleep(schedule.pause()).await;
-        let wanted = schedule.look(Instant::now(), api.store.view().head());
+        let leads = leadership.borrow().is_leader;
+        let wanted = schedule.turn(Instant::now(), api.store.view().head(), leads);
         let Some(revision) = wanted.filter(|revision| *revision > api.store.compacted()) else { continue };
-        if !leadership.borrow().is_leader {
-            continue;
-        }
         match api.compact_by_itself(context.entropy().id(), revision).await {
             Ok(()) => tracing::info!(revision, "compacted, as store.auto_compaction says"),
             Err(why) => tracing::warn!(revision, why, "could not compact; the next turn tries again"),
@@ -106,6 +109,16 @@ mod tests {
     fn a_long_period_is_compacted_every_hour() {
         let compacted = played(AutoCompaction::Period(3 * HOUR), 52, i64::from);
         assert_eq!(compacted, [(30, 0), (40, 10), (50, 20)]);
+    }
+
+    #[test]
+    fn the_leader_alone_compacts_and_a_new_one_goes_on_where_the_old_one_was() {
+        let begun = Instant::now();
+        let mut schedule = Schedule::new(AutoCompaction::Period(30 * MINUTE), begun, 0);
+        let pause = schedule.pause();
+        let mut turn = |n: u32| schedule.turn(begun + pause * n, i64::from(n) * 10, n > 15);
+        let compacted: Vec<_> = (1..=25).filter_map(|n| turn(n).map(|revision| (n, revision))).collect();
+        assert_eq!(compacted, [(20, 100)], "the turn at 10 was another's");
     }
 
     #[test]

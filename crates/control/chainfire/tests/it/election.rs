@@ -61,6 +61,15 @@ async fn a_leader_proclaims_and_resigns_and_the_next_one_leads() {
     assert_eq!(deposed, (Code::Unknown, "election: not leader".into()));
     client.resign(no_more(&first)).await.unwrap();
     assert_eq!(client.leader("name").await.unwrap().kv().unwrap().value(), b"two", "it changed nothing");
+    // Nor does it once the same lease has queued up again, under the same key.
+    let mut other = client.clone();
+    let again = Beside::new(async move { other.campaign("name", "three", 0xa).await });
+    eventually("it waits again", async || queue(&mut client, "name").await.len() == 2).await;
+    client.resign(no_more(&first)).await.unwrap();
+    assert_eq!(queue(&mut client, "name").await.len(), 2, "an earlier campaign ended a later one");
+    client.resign(no_more(&second)).await.unwrap();
+    let third = again.outcome("its turn comes").await.unwrap();
+    assert!(third.leader().unwrap().rev() > first.rev());
 }
 
 #[tokio::test]
