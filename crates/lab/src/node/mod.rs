@@ -10,7 +10,6 @@ pub mod protocol;
 pub mod unit;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio::net::TcpStream;
 
 use self::protocol::{Reply, Request};
 use crate::process::Process;
+pub use crate::switch::Cable;
 use crate::wire::{self, Kind};
 
 /// A frame carries at most this much of a file.
@@ -45,13 +45,6 @@ pub trait Body: Send + Sync {
     fn console(&self) -> PathBuf;
     /// A command on the host that gives a person a shell on it.
     fn shell(&self) -> Result<Vec<String>>;
-}
-
-/// The node's end of its cable to the switch.
-#[derive(Debug)]
-pub enum Cable {
-    /// A tap that carries virtio-net headers.
-    Tap(OwnedFd),
 }
 
 /// Asks a node's agent and waits for the answer; a refusal is an error.

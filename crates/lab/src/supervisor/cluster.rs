@@ -16,7 +16,7 @@ use crate::init::BootSpec;
 use crate::node::netns::NetnsBody;
 use crate::node::protocol::{Launch, Reply, Request, Status};
 use crate::node::unit::{Policy, Unit};
-use crate::node::{Body, Cable, call, push};
+use crate::node::{Body, call, push};
 use crate::paths::Paths;
 use crate::process::Process;
 use crate::roles::{self, ChainfireSetup};
@@ -160,8 +160,8 @@ impl Cluster {
     }
 
     async fn switch_on(&self, node: &NodeEntry) -> Result<()> {
-        let Cable::Tap(tap) = node.body.power_on().await?;
-        self.switch.plug(node.index, &node.spec.name, tap).context("the switch has no room")?;
+        let cable = node.body.power_on().await?;
+        self.switch.plug(node.index, &node.spec.name, cable).context("the switch does not take its cable")?;
         let process = node.body.process().context("it ended at once")?;
         {
             let mut shared = self.lock();

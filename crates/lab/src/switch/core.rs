@@ -15,7 +15,7 @@ pub type PortId = usize;
 pub type Mac = [u8; 6];
 
 /// Destination, source and type: less is no frame.
-const ETHERNET_HEADER: usize = 14;
+pub(super) const ETHERNET_HEADER: usize = 14;
 
 /// A node that invents addresses must not make the table grow without end.
 const MAX_ADDRESSES: usize = 4096;

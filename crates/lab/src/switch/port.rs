@@ -1,20 +1,24 @@
-//! One plugged node: its tap and what passed.
+//! One plugged node: its cable and what passed.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::tap;
+use super::core::ETHERNET_HEADER;
+use super::stream::Stream;
+use super::{Cable, tap};
 
 /// What a port has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counters {
     /// Frames the node sent.
     pub sent_frames: u64,
     /// Their bytes.
     pub sent_bytes: u64,
+    /// What the node sent that is too short for a frame, and went nowhere.
+    pub runts: u64,
     /// Frames the node got.
     pub got_frames: u64,
     /// Their bytes.
@@ -27,28 +31,39 @@ pub struct Counters {
     pub overflowed: u64,
     /// Frames that the node's interface refused (it is down, or does not keep up).
     pub refused: u64,
+    /// Frames to the node that left a checksum or a segmentation to it, which its cable cannot say.
+    pub unfinished: u64,
 }
 
-/// A plugged tap.
+/// A plugged cable.
 #[derive(Debug)]
 pub(super) struct Port {
     name: String,
-    tap: OwnedFd,
+    wire: Wire,
     offloads: bool,
+    /// Whether epoll was told to report room for writing.
+    pub(super) watched_for_room: bool,
     counters: Counters,
 }
 
+#[derive(Debug)]
+enum Wire {
+    Tap(OwnedFd),
+    Stream(Stream),
+}
+
 impl Port {
-    pub(super) fn new(name: &str, tap: OwnedFd) -> Self {
-        Self { name: name.to_owned(), tap, offloads: true, counters: Counters::default() }
+    pub(super) fn new(name: &str, cable: Cable) -> io::Result<Self> {
+        let wire = match cable {
+            Cable::Tap(tap) => Wire::Tap(tap),
+            Cable::Stream(socket) => Wire::Stream(Stream::new(socket)?),
+        };
+        let counters = Counters::default();
+        Ok(Self { name: name.to_owned(), wire, offloads: true, watched_for_room: false, counters })
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
-    }
-
-    pub(super) fn tap(&self) -> &OwnedFd {
-        &self.tap
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -56,36 +71,73 @@ impl Port {
     }
 
     /// Reads one frame with its virtio-net header; `None` when there is none.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            match rustix::io::read(&self.tap, &mut *buffer) {
-                Ok(size) if size < tap::HEADER => return Ok(None),
-                Ok(size) => {
-                    self.counters.sent_frames += 1;
-                    self.counters.sent_bytes += (size - tap::HEADER) as u64;
-                    return Ok(Some(size));
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(e) => return Err(e.into()),
+    pub(super) fn receive(&mut self, framed: &mut [u8]) -> io::Result<Option<usize>> {
+        let received = match &mut self.wire {
+            Wire::Tap(tap) => tap::receive(tap, framed)?,
+            Wire::Stream(stream) => stream.receive(framed)?,
+        };
+        if let Some(size) = received.map(|size| size - tap::HEADER) {
+            if size < ETHERNET_HEADER {
+                self.counters.runts += 1;
+            } else {
+                self.counters.sent_frames += 1;
+                self.counters.sent_bytes += size as u64;
             }
         }
+        Ok(received)
     }
 
-    /// Writes one frame with its virtio-net header. What the node does not take is lost, as on a wire.
+    /// Sends one frame with its virtio-net header. What the node does not take is lost, as on a wire.
     pub(super) fn send(&mut self, framed: &[u8]) {
-        match rustix::io::write(&self.tap, framed) {
-            Ok(_) => {
-                self.counters.got_frames += 1;
-                self.counters.got_bytes += (framed.len() - tap::HEADER) as u64;
+        let taken = match &mut self.wire {
+            Wire::Tap(tap) => rustix::io::write(tap, framed).is_ok(),
+            // It was under way when its sender's offloads were switched off. TCP sends it again.
+            Wire::Stream(_) if !tap::is_finished(framed) => {
+                self.counters.unfinished += 1;
+                return;
             }
-            Err(_) => self.counters.refused += 1,
+            Wire::Stream(stream) => stream.send(framed),
+        };
+        if taken {
+            self.counters.got_frames += 1;
+            self.counters.got_bytes += (framed.len() - tap::HEADER) as u64;
+        } else {
+            self.counters.refused += 1;
         }
     }
 
+    /// Sends what waited for room.
+    pub(super) fn flush(&mut self) {
+        if let Wire::Stream(stream) = &mut self.wire {
+            stream.flush();
+        }
+    }
+
+    /// Whether something waits for room.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(&self.wire, Wire::Stream(stream) if stream.is_waiting())
+    }
+
+    /// Whether a frame was read that epoll will not report any more.
+    pub(super) fn holds_frame(&self) -> bool {
+        matches!(&self.wire, Wire::Stream(stream) if stream.holds_frame())
+    }
+
+    /// Whether sending found that nobody is at the other end.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(&self.wire, Wire::Stream(stream) if stream.is_broken())
+    }
+
+    /// Whether its cable carries virtio-net headers.
+    pub(super) fn carries_headers(&self) -> bool {
+        matches!(self.wire, Wire::Tap(_))
+    }
+
+    /// Lets the node leave work to the receiver, or not. A machine has to do it all anyway.
     pub(super) fn set_offloads(&mut self, on: bool) {
+        let Wire::Tap(tap) = &self.wire else { return };
         if self.offloads != on {
-            match tap::set_offloads(&self.tap, on) {
+            match tap::set_offloads(tap, on) {
                 Ok(()) => self.offloads = on,
                 Err(e) => tracing::warn!("cannot switch offloads of {}: {e}", self.name),
             }
@@ -102,5 +154,14 @@ impl Port {
 
     pub(super) fn count_overflow(&mut self) {
         self.counters.overflowed += 1;
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.wire {
+            Wire::Tap(tap) => tap.as_fd(),
+            Wire::Stream(stream) => stream.socket().as_fd(),
+        }
     }
 }

@@ -5,10 +5,15 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 
+use rustix::io::Errno;
+
 use crate::netns;
 
 /// The virtio-net header (`struct virtio_net_hdr`) before each frame of a tap with `IFF_VNET_HDR`.
 pub const HEADER: usize = 10;
+
+/// `VIRTIO_NET_HDR_F_NEEDS_CSUM`, in the header's first byte: the checksum is yet to be made.
+const NEEDS_CHECKSUM: u8 = 1;
 
 /// What the node's kernel may leave to the receiver: checksums and segmentation (linux/if_tun.h:
 /// `TUN_F_CSUM|TSO4|TSO6|TSO_ECN|USO4|USO6`).
@@ -27,6 +32,24 @@ pub fn open(namespace: impl AsFd + Sync, name: &str) -> io::Result<OwnedFd> {
         set_offloads(&tap, true)?;
         Ok(tap.into())
     })
+}
+
+/// Reads one frame with its header; `None` when there is none.
+pub(super) fn receive(tap: impl AsFd, framed: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match rustix::io::read(&tap, &mut *framed) {
+            Ok(size) => return Ok((size >= HEADER).then_some(size)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Whether a frame is complete as it is: nothing in its header is left to the receiver. (The second
+/// byte says how it is to be segmented.)
+pub(super) fn is_finished(framed: &[u8]) -> bool {
+    framed[0] & NEEDS_CHECKSUM == 0 && framed[1] == 0
 }
 
 #[expect(unsafe_code, reason = "TUNSETIFF has no safe wrapper")]
