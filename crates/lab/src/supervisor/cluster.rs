@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use kit::task::Tasks;
 use tokio::time::Instant;
 
@@ -228,9 +228,7 @@ impl Cluster {
             names.iter().map(|n| self.entry(n).map(|e| e.index)).collect::<Result<Vec<_>>>()
         };
         let (senders, receivers) = (ports(from)?, ports(to)?);
-        if !(0.0..=1.0).contains(&link.loss) {
-            bail!("a loss of {} is not between 0 and 1", link.loss);
-        }
+        link.check().map_err(anyhow::Error::msg)?;
         for a in &senders {
             for b in receivers.iter().filter(|b| *b != a) {
                 self.switch.set_link(*a, *b, link);
@@ -240,7 +238,7 @@ impl Cluster {
             }
         }
         let arrow = if both { "<->" } else { "->" };
-        self.record(format!("link {} {arrow} {}: {}", from.join("+"), to.join("+"), describe(link)));
+        self.record(format!("link {} {arrow} {}: {link}", from.join("+"), to.join("+")));
         Ok(())
     }
 
@@ -378,14 +376,4 @@ fn foreign(service: &ForeignService) -> Unit {
         data_dir: Some(roles::data_dir(&service.name)),
         policy: Policy::default(),
     }
-}
-
-fn describe(link: Link) -> String {
-    if link.cut {
-        return "cut".to_owned();
-    }
-    if link.is_sound() {
-        return "sound".to_owned();
-    }
-    format!("loss {:.1} %, delay {:?}, jitter {:?}", link.loss * 100.0, link.delay, link.jitter)
 }

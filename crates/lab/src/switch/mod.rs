@@ -1,14 +1,17 @@
 //! The lab's own layer-2 switch: one thread, every node a port, every fault a rule.
 //!
 //! It learns addresses, floods what it does not know, and does to each frame what the faults say for
-//! its directed link: pass, cut, lose, delay. [`core`] decides and is pure; [`turn`] moves bytes.
+//! its directed link: pass, cut, lose, duplicate, corrupt, delay, reorder. [`core`] and [`link`] decide
+//! and are pure; [`turn`] moves bytes.
 //! Nothing of it is visible in the host's network.
 //!
 //! Offloads: a tap port carries the kernel's virtio-net header, so a 64 KiB segment crosses as one
 //! frame and unfinished checksums stay unfinished. That is a capability of the port, not of the
-//! switch: the header is cut off before [`core`] sees the frame and travels beside it. A loss is
-//! meant per packet, so while a link out of a port loses frames, that port's offloads are off and its
-//! node segments by itself; cuts and delays act on whole segments, where that makes no difference.
+//! switch: the header is cut off before [`core`] sees the frame and travels beside it. Most
+//! faults are meant per packet, so while a link out of a port has such a one, that port's offloads are
+//! off and its node segments by itself; cuts and delays act on whole segments, where that makes no
+//! difference. A flipped bit needs it for another reason too: a checksum that the receiver makes would
+//! be right for the damaged frame.
 //! A machine's cable ([`stream`]) has no such header, so while one is plugged in, all offloads are off.
 
 pub mod core;
@@ -16,6 +19,7 @@ pub mod faults;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod link;
 mod port;
 mod queue;
 mod stream;
@@ -137,7 +141,7 @@ impl Switch {
     pub fn report(&self) -> Vec<PortReport> {
         let state = self.lock();
         let ports = state.ports.iter().flatten();
-        ports.map(|p| PortReport { name: p.name().to_owned(), counters: p.counters() }).collect()
+        ports.map(|p| PortReport { name: p.name().to_owned(), counters: p.counters }).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -176,7 +180,7 @@ impl State {
         let headers_for_all = self.ports.iter().flatten().all(Port::carries_headers);
         for (id, port) in self.ports.iter_mut().enumerate() {
             if let Some(port) = port {
-                port.set_offloads(headers_for_all && !self.core.faults().loses_from(id));
+                port.set_offloads(headers_for_all && !self.core.faults().per_packet_from(id));
             }
         }
     }

@@ -27,11 +27,18 @@ pub struct Counters {
     pub cut: u64,
     /// Frames to the node that a lossy link lost.
     pub lost: u64,
+    /// Copies of frames to the node that a link made.
+    pub duplicated: u64,
+    /// Frames to the node in which a bit flipped.
+    pub corrupted: u64,
+    /// Frames to the node that were held back, for others to overtake.
+    pub reordered: u64,
     /// Frames to the node that a slow link had no room for.
     pub overflowed: u64,
     /// Frames that the node's interface refused (it is down, or does not keep up).
     pub refused: u64,
-    /// Frames to the node that left a checksum or a segmentation to it, which its cable cannot say.
+    /// Frames to the node that left a checksum or a segmentation to it, which its cable cannot
+    /// say, or a damaged one must not.
     pub unfinished: u64,
 }
 
@@ -43,7 +50,7 @@ pub(super) struct Port {
     offloads: bool,
     /// Whether epoll was told to report room for writing.
     pub(super) watched_for_room: bool,
-    counters: Counters,
+    pub(super) counters: Counters,
 }
 
 #[derive(Debug)]
@@ -64,10 +71,6 @@ impl Port {
 
     pub(super) fn name(&self) -> &str {
         &self.name
-    }
-
-    pub(super) fn counters(&self) -> Counters {
-        self.counters
     }
 
     /// Reads one frame with its virtio-net header; `None` when there is none.
@@ -142,18 +145,6 @@ impl Port {
                 Err(e) => tracing::warn!("cannot switch offloads of {}: {e}", self.name),
             }
         }
-    }
-
-    pub(super) fn count_cut(&mut self) {
-        self.counters.cut += 1;
-    }
-
-    pub(super) fn count_lost(&mut self) {
-        self.counters.lost += 1;
-    }
-
-    pub(super) fn count_overflow(&mut self) {
-        self.counters.overflowed += 1;
     }
 }
 

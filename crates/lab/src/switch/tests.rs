@@ -171,11 +171,50 @@ fn what_a_stream_cannot_say_is_not_sent_on_it() {
     };
     port.send(&framed(1, 0));
     port.send(&framed(0, 1));
-    assert_eq!((port.counters().unfinished, port.counters().got_frames), (2, 0));
+    assert_eq!((port.counters.unfinished, port.counters.got_frames), (2, 0));
     // The sender's kernel has verified the checksum: nothing is missing.
     port.send(&framed(2, 0));
     drop(port);
     let mut ours = ours;
     assert_eq!(payload(&mut ours), b"x");
     assert!(is_at_end(&mut ours), "and nothing else");
+}
+
+#[test]
+fn faults_reach_the_frames_and_are_counted() {
+    let (switch, mut ends) = world(2);
+    let mut send = |link: Link, text: &[u8]| {
+        switch.set_link(0, 1, link);
+        ends[0].write_all(&prefixed(&frame(0, mac(1), text))).unwrap();
+        ends[1].try_clone().unwrap()
+    };
+    let mut end = send(Link { duplicate: 1.0, ..Link::SOUND }, b"twice");
+    assert_eq!((payload(&mut end), payload(&mut end)), (b"twice".to_vec(), b"twice".to_vec()));
+    let mut end = send(Link { corrupt: 1.0, ..Link::SOUND }, &[0; 100]);
+    let damaged = payload(&mut end);
+    assert_eq!(damaged.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+    let began = tokio::time::Instant::now();
+    let mut end = send(Link { reorder: 1.0, ..Link::SOUND }, b"held back");
+    assert_eq!(payload(&mut end), b"held back");
+    assert!(began.elapsed() >= faults::HELD_BACK);
+    let began = tokio::time::Instant::now();
+    let mut end = send(Link { rate: Some(10_000), ..Link::SOUND }, &[1; 986]);
+    assert_eq!(payload(&mut end), [1; 986]);
+    assert!(began.elapsed() >= Duration::from_millis(100), "1000 bytes at 10 kB/s");
+    let got = counters(&switch, 1);
+    assert_eq!((got.duplicated, got.corrupted, got.reordered), (1, 1, 1));
+}
+
+#[test]
+fn a_damaged_frame_is_left_to_no_kernel_to_complete() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let mut port = Port::new("node", Cable::Stream(theirs.into())).unwrap();
+    let passage = link::Passage { flipped: Some(8 * core::ETHERNET_HEADER + 3), ..link::Passage::default() };
+    let mut damaged = Vec::new();
+    let mut framed = [&[1; tap::HEADER][..], &frame(0, mac(1), b"x")].concat();
+    assert_eq!(turn::copy(&mut port, &framed, passage, &mut damaged), None);
+    framed[..tap::HEADER].copy_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let expected = [&[0; tap::HEADER][..], &frame(0, mac(1), &[b'x' ^ 8])].concat();
+    assert_eq!(turn::copy(&mut port, &framed, passage, &mut damaged), Some(&expected[..]));
+    assert_eq!((port.counters.unfinished, port.counters.corrupted), (1, 1));
 }

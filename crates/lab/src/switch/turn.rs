@@ -6,7 +6,9 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use tokio::time::Instant;
 
-use super::core::{PortId, Verdict};
+use super::core::PortId;
+use super::link::{Passage, Verdict};
+use super::port::Port;
 use super::{LARGEST_FRAME, Shared, State, WAKE, interest, tap};
 
 /// Frames read from one port before the next one has its turn.
@@ -15,7 +17,7 @@ const BATCH: usize = 64;
 /// Works until the switch is dropped.
 pub(super) fn run(shared: &Shared) {
     let mut events = [EpollEvent::empty(); 64];
-    let mut turn = Turn { frame: vec![0; LARGEST_FRAME], verdicts: Vec::new(), readable: Vec::new() };
+    let mut turn = Turn::default();
     let mut timeout = EpollTimeout::NONE;
     loop {
         let ready = match shared.epoll.wait(&mut events, timeout) {
@@ -49,11 +51,24 @@ pub(super) fn run(shared: &Shared) {
 }
 
 /// What the thread keeps from turn to turn.
+#[derive(Default)]
 struct Turn {
-    frame: Vec<u8>,
-    verdicts: Vec<(PortId, Verdict)>,
+    scratch: Scratch,
     /// Ports to read from: epoll named them, or they had more than a batch the last time.
     readable: Vec<PortId>,
+}
+
+/// Room for the frame at hand.
+struct Scratch {
+    frame: Vec<u8>,
+    damaged: Vec<u8>,
+    verdicts: Vec<(PortId, Verdict)>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { frame: vec![0; LARGEST_FRAME], damaged: Vec::new(), verdicts: Vec::new() }
+    }
 }
 
 impl Turn {
@@ -72,9 +87,9 @@ impl Turn {
     fn read(&mut self, state: &mut State, epoll: &Epoll) {
         self.readable.sort_unstable();
         self.readable.dedup();
-        let Self { frame, verdicts, readable } = self;
+        let Self { scratch, readable } = self;
         readable.retain(|port| {
-            if !state.drain(*port, frame, verdicts) {
+            if !state.drain(*port, scratch) {
                 state.pull(epoll, *port);
             }
             matches!(&state.ports[*port], Some(port) if port.holds_frame())
@@ -84,11 +99,11 @@ impl Turn {
 
 impl State {
     /// Reads a batch of what a port has; false when the port is dead.
-    fn drain(&mut self, from: PortId, frame: &mut [u8], verdicts: &mut Vec<(PortId, Verdict)>) -> bool {
+    fn drain(&mut self, from: PortId, scratch: &mut Scratch) -> bool {
         for _ in 0..BATCH {
             let Some(Some(port)) = self.ports.get_mut(from) else { return true };
-            match port.receive(frame) {
-                Ok(Some(size)) => self.switch(from, &frame[..size], verdicts),
+            match port.receive(&mut scratch.frame) {
+                Ok(Some(size)) => self.switch(from, size, scratch),
                 Ok(None) => return true,
                 Err(e) => {
                     tracing::info!("the cable of {} is gone: {e}", port.name());
@@ -99,21 +114,26 @@ impl State {
         true
     }
 
-    fn switch(&mut self, from: PortId, framed: &[u8], verdicts: &mut Vec<(PortId, Verdict)>) {
+    fn switch(&mut self, from: PortId, size: usize, scratch: &mut Scratch) {
+        let Scratch { frame, damaged, verdicts } = scratch;
+        let framed = &frame[..size];
         verdicts.clear();
         let now = Instant::now();
         self.core.forward(from, &framed[tap::HEADER..], now, verdicts);
         for (to, verdict) in verdicts.drain(..) {
             let Some(Some(port)) = self.ports.get_mut(to) else { continue };
             match verdict {
-                Verdict::Now => port.send(framed),
-                Verdict::At(due) => {
-                    if !self.queue.push(due, to, framed) {
-                        port.count_overflow();
+                Verdict::Pass(passage) => {
+                    let Some(copy) = copy(port, framed, passage, damaged) else { continue };
+                    match passage.due {
+                        None => port.send(copy),
+                        Some(due) if self.queue.push(due, to, copy) => {}
+                        Some(_) => port.counters.overflowed += 1,
                     }
                 }
-                Verdict::Cut => port.count_cut(),
-                Verdict::Lost => port.count_lost(),
+                Verdict::Cut => port.counters.cut += 1,
+                Verdict::Lost => port.counters.lost += 1,
+                Verdict::Overflowed => port.counters.overflowed += 1,
             }
         }
     }
@@ -143,4 +163,30 @@ impl State {
             }
         }
     }
+}
+
+/// The copy of a frame that goes to a port; none when it cannot be made.
+pub(super) fn copy<'a>(
+    port: &mut Port,
+    framed: &'a [u8],
+    passage: Passage,
+    damaged: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
+    let counters = &mut port.counters;
+    if passage.flipped.is_some() && !tap::is_finished(framed) {
+        // It was under way when its sender's offloads were switched off. The receiver would make the
+        // checksum of the damaged frame and believe it.
+        counters.unfinished += 1;
+        return None;
+    }
+    counters.duplicated += u64::from(passage.duplicate);
+    counters.reordered += u64::from(passage.held_back);
+    let Some(bit) = passage.flipped else { return Some(framed) };
+    counters.corrupted += 1;
+    damaged.clear();
+    damaged.extend_from_slice(framed);
+    // Also what the sender's kernel knows of the checksum is no longer true.
+    damaged[..tap::HEADER].fill(0);
+    damaged[tap::HEADER + bit / 8] ^= 1 << (bit % 8);
+    Some(damaged)
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lab::netns;
+use lab::switch::faults::Link;
 use lab::switch::{Cable, Switch, tap};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -38,7 +39,7 @@ fn plug(switch: &Switch, port: usize, address: Ipv4Addr) -> OwnedFd {
     namespace
 }
 
-/// Some mebibytes over TCP, and the mean size of the frames that carried them.
+/// Two mebibytes over TCP, byte for byte, and the mean size of the frames that carried them.
 fn mean_frame(switch: &Switch, from: &OwnedFd, to: &OwnedFd) -> u64 {
     let sent = || {
         let ports = switch.report();
@@ -49,13 +50,13 @@ fn mean_frame(switch: &Switch, from: &OwnedFd, to: &OwnedFd) -> u64 {
     let address = (Ipv4Addr::new(10, 61, 0, 2), 7001);
     let listener = netns::inside(to, || TcpListener::bind(address)).expect("a listener");
     let mut sender = netns::inside(from, || TcpStream::connect(address)).expect("a connection");
-    let sending = std::thread::spawn(move || sender.write_all(&[7; 8 << 20]));
+    let sending = std::thread::spawn(move || sender.write_all(&[7; 2 << 20]));
     let (mut stream, _) = listener.accept().expect("accepted");
     stream.set_read_timeout(Some(SOON)).expect("a deadline");
     let mut got = Vec::new();
     stream.read_to_end(&mut got).expect("read to the end");
     sending.join().expect("a thread").expect("sent");
-    assert!(got.len() == 8 << 20 && got.iter().all(|b| *b == 7));
+    assert!(got.len() == 2 << 20 && got.iter().all(|b| *b == 7));
     let (frames_now, bytes_now) = sent();
     (bytes_now - bytes) / (frames_now - frames)
 }
@@ -113,4 +114,29 @@ fn while_a_machine_is_plugged_in_namespaces_finish_their_frames_themselves() {
     assert!(gone, "the machine's cable is still plugged in");
     let mean = mean_frame(&switch, &one, &two);
     assert!(mean > 1514, "frames of {mean} bytes: offloads did not come back");
+}
+
+/// The kernel's checksums must see every flipped bit: none may be made after the damage.
+#[test]
+fn tcp_survives_all_that_a_link_can_do_to_packets() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: network namespaces need root");
+        return;
+    }
+    let switch = Switch::start(2, 1).expect("a switch");
+    let one = plug(&switch, 0, Ipv4Addr::new(10, 61, 0, 1));
+    let two = plug(&switch, 1, Ipv4Addr::new(10, 61, 0, 2));
+    mean_frame(&switch, &one, &two);
+    let rate = Some(10 << 20);
+    let bad = Link { loss: 0.01, duplicate: 0.02, corrupt: 0.02, reorder: 0.02, rate, ..Link::SOUND };
+    switch.set_link(0, 1, bad);
+    switch.set_link(1, 0, bad);
+    let mean = mean_frame(&switch, &one, &two);
+    assert!(mean <= 1514, "frames of {mean} bytes");
+    let got = switch.report().into_iter().find(|p| p.name == "node1").expect("a port").counters;
+    for (what, count) in
+        [("duplicated", got.duplicated), ("corrupted", got.corrupted), ("reordered", got.reordered)]
+    {
+        assert!(count > 5, "{count} frames {what}: {got:?}");
+    }
 }
