@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -174,6 +175,13 @@ impl Cluster {
     /// Removes all faults of the network.
     pub async fn heal(&self) -> Result<()> {
         self.ask(&Ask::Heal).await.map(|_| ())
+    }
+
+    /// Writes the last frames of every link as pcap files into a directory.
+    pub async fn captures(&self, dir: &Path) -> Result<()> {
+        // The supervisor may stand elsewhere.
+        let dir = std::path::absolute(dir)?;
+        self.ask(&Ask::Captures { dir }).await.map(|_| ())
     }
 
     /// What was done on purpose, from an index on.

@@ -1,4 +1,5 @@
-//! What a lane leaves behind: `work/<lane>/<timestamp>/` with `result.json`, logs and artifacts.
+//! What a lane leaves behind: `work/<lane>/<timestamp>/` with `result.json`, logs, captures
+//! and artifacts.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -148,7 +148,7 @@ impl Lane {
         self.progress.line(text);
     }
 
-    /// Writes the end down; collects logs and faults. `outcome` is what the lane's function returned.
+    /// Writes the end down; collects logs, captures and faults. `outcome` is what the lane's function returned.
     pub async fn finish(mut self, outcome: Result<()>, supervisor_log: PathBuf) -> Result<Verdict> {
         self.progress.end();
         let mut error = outcome.err().map(|e| format!("{e:#}"));
@@ -171,6 +171,7 @@ impl Lane {
         let status = cluster.status().await?;
         self.evidence.collect_logs(&status, supervisor_log)?;
         self.evidence.artifact("cluster-status", &status)?;
+        cluster.captures(&self.evidence.dir().join("links")).await?;
         self.result.faults = cluster.faults(self.faults_before).await?;
         Ok(())
     }

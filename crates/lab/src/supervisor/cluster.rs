@@ -1,7 +1,7 @@
 //! The cluster that a supervisor owns: its nodes, its switch, and what can be done to them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -246,6 +246,16 @@ impl Cluster {
     pub(super) fn heal(&self) {
         self.switch.heal();
         self.record("heal".to_owned());
+    }
+
+    /// Writes the last frames of every link into a directory.
+    pub(super) fn write_captures(&self, dir: &Path) -> Result<()> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        for (link, capture) in self.switch.captures() {
+            let path = dir.join(format!("{link}.pcap"));
+            std::fs::write(&path, capture).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Writes down that something was done on purpose.

@@ -57,6 +57,11 @@ pub enum Ask {
     },
     /// Removes all faults of the network.
     Heal,
+    /// Writes the last frames of every link as pcap files into a directory, which is made if need be.
+    Captures {
+        /// On the host, absolute.
+        dir: PathBuf,
+    },
     /// Answers [`Answer::Faults`] with the faults since a moment.
     Faults {
         /// Index of the first.

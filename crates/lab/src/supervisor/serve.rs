@@ -81,6 +81,7 @@ async fn obey(cluster: &Cluster, ask: Ask) -> Result<Answer> {
         Ask::ProvisionChainfire { node, setup } => cluster.provision_chainfire(&node, setup).await?,
         Ask::Links { from, to, both, link } => cluster.set_links(&from, &to, both, link)?,
         Ask::Heal => cluster.heal(),
+        Ask::Captures { dir } => cluster.write_captures(&dir)?,
         Ask::Own | Ask::Shutdown | Ask::Node { .. } => anyhow::bail!("this is a conversation, not a call"),
     }
     Ok(Answer::Done)

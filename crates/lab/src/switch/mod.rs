@@ -14,6 +14,7 @@
 //! be right for the damaged frame.
 //! A machine's cable ([`stream`]) has no such header, so while one is plugged in, all offloads are off.
 
+mod capture;
 pub mod core;
 pub mod faults;
 #[cfg(any(test, fuzzing))]
@@ -36,6 +37,7 @@ use std::thread::JoinHandle;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use self::capture::Captures;
 use self::core::{Core, PortId};
 use self::faults::{Faults, Link};
 use self::port::{Counters, Port};
@@ -75,6 +77,9 @@ struct State {
     core: Core,
     ports: Vec<Option<Port>>,
     queue: Queue,
+    captures: Captures,
+    /// Of the nodes whose cables are or were plugged in, by port.
+    names: Vec<String>,
     stopping: bool,
 }
 
@@ -98,6 +103,8 @@ impl Switch {
             core: Core::new(Faults::new(ports), seed),
             ports: (0..ports).map(|_| None).collect(),
             queue: Queue::default(),
+            captures: Captures::new(ports),
+            names: vec![String::new(); ports],
             stopping: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), epoll, wake });
@@ -114,6 +121,7 @@ impl Switch {
         state.pull(&self.shared.epoll, port);
         self.shared.epoll.add(plugged.as_fd(), EpollEvent::new(interest(false), port as u64))?;
         state.ports[port] = Some(plugged);
+        name.clone_into(&mut state.names[port]);
         state.set_offloads();
         Ok(())
     }
@@ -142,6 +150,13 @@ impl Switch {
         let state = self.lock();
         let ports = state.ports.iter().flatten();
         ports.map(|p| PortReport { name: p.name().to_owned(), counters: p.counters }).collect()
+    }
+
+    /// The last frames of every pair of nodes as pcap files: `node01-node02` is what arrived,
+    /// `node01-node02-dropped` what did not. Nodes that are off keep theirs.
+    pub fn captures(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.lock();
+        state.captures.files(&state.names)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

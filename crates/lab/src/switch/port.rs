@@ -90,14 +90,15 @@ impl Port {
         Ok(received)
     }
 
-    /// Sends one frame with its virtio-net header. What the node does not take is lost, as on a wire.
-    pub(super) fn send(&mut self, framed: &[u8]) {
+    /// Sends one frame with its virtio-net header. What the node does not take is lost, as on a wire;
+    /// false then.
+    pub(super) fn send(&mut self, framed: &[u8]) -> bool {
         let taken = match &mut self.wire {
             Wire::Tap(tap) => rustix::io::write(tap, framed).is_ok(),
             // It was under way when its sender's offloads were switched off. TCP sends it again.
             Wire::Stream(_) if !tap::is_finished(framed) => {
                 self.counters.unfinished += 1;
-                return;
+                return false;
             }
             Wire::Stream(stream) => stream.send(framed),
         };
@@ -107,6 +108,7 @@ impl Port {
         } else {
             self.counters.refused += 1;
         }
+        taken
     }
 
     /// Sends what waited for room.

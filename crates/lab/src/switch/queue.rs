@@ -23,30 +23,31 @@ pub(super) struct Queue {
 struct Entry {
     due: Instant,
     order: u64,
+    from: PortId,
     to: PortId,
     frame: Box<[u8]>,
 }
 
 impl Queue {
     /// Takes a frame; false when there is no room.
-    pub(super) fn push(&mut self, due: Instant, to: PortId, frame: &[u8]) -> bool {
+    pub(super) fn push(&mut self, due: Instant, from: PortId, to: PortId, frame: &[u8]) -> bool {
         if self.bytes + frame.len() > MAX_BYTES {
             return false;
         }
         self.bytes += frame.len();
         self.next += 1;
-        self.heap.push(Reverse(Entry { due, order: self.next, to, frame: frame.into() }));
+        self.heap.push(Reverse(Entry { due, order: self.next, from, to, frame: frame.into() }));
         true
     }
 
-    /// The next frame whose time has come.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(PortId, Box<[u8]>)> {
+    /// The next frame whose time has come, and from where to where it goes.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(PortId, PortId, Box<[u8]>)> {
         if self.heap.peek().is_none_or(|Reverse(entry)| entry.due > now) {
             return None;
         }
         let Reverse(entry) = self.heap.pop()?;
         self.bytes -= entry.frame.len();
-        Some((entry.to, entry.frame))
+        Some((entry.from, entry.to, entry.frame))
     }
 
     /// Drops what was meant for a port.
@@ -78,11 +79,12 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::default();
         for (millis, byte) in [(20, 1), (10, 2), (20, 3), (10, 4)] {
-            assert!(queue.push(now + Duration::from_millis(millis), 0, &[byte]));
+            assert!(queue.push(now + Duration::from_millis(millis), 1, 0, &[byte]));
         }
         assert!(queue.pop_due(now).is_none());
         let later = now + Duration::from_millis(20);
-        let order: Vec<u8> = std::iter::from_fn(|| queue.pop_due(later)).map(|(_, frame)| frame[0]).collect();
+        let order: Vec<u8> =
+            std::iter::from_fn(|| queue.pop_due(later)).map(|(_, _, frame)| frame[0]).collect();
         assert_eq!(order, [2, 4, 1, 3]);
         assert_eq!(queue.bytes, 0);
     }
@@ -92,10 +94,10 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::default();
         let frame = vec![0; 1 << 20];
-        let taken = (0..100).filter(|n| queue.push(now, n % 2, &frame)).count();
+        let taken = (0..100).filter(|n| queue.push(now, 2, n % 2, &frame)).count();
         assert_eq!(taken, MAX_BYTES >> 20);
         queue.forget(0);
         assert_eq!(queue.bytes, (taken / 2) << 20);
-        assert!(queue.push(now, 1, &frame));
+        assert!(queue.push(now, 2, 1, &frame));
     }
 }

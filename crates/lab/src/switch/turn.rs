@@ -122,28 +122,41 @@ impl State {
         self.core.forward(from, &framed[tap::HEADER..], now, verdicts);
         for (to, verdict) in verdicts.drain(..) {
             let Some(Some(port)) = self.ports.get_mut(to) else { continue };
-            match verdict {
-                Verdict::Pass(passage) => {
-                    let Some(copy) = copy(port, framed, passage, damaged) else { continue };
-                    match passage.due {
-                        None => port.send(copy),
-                        Some(due) if self.queue.push(due, to, copy) => {}
-                        Some(_) => port.counters.overflowed += 1,
+            let given_up = match verdict {
+                Verdict::Pass(passage) => match copy(port, framed, passage, damaged) {
+                    Some(copy) => {
+                        self.carry(from, to, copy, passage.due);
+                        continue;
                     }
-                }
-                Verdict::Cut => port.counters.cut += 1,
-                Verdict::Lost => port.counters.lost += 1,
-                Verdict::Overflowed => port.counters.overflowed += 1,
-            }
+                    None => &mut port.counters.unfinished,
+                },
+                Verdict::Cut => &mut port.counters.cut,
+                Verdict::Lost => &mut port.counters.lost,
+                Verdict::Overflowed => &mut port.counters.overflowed,
+            };
+            *given_up += 1;
+            self.captures.record(from, to, &framed[tap::HEADER..], false);
         }
+    }
+
+    /// Hands a copy over, now or when it is due.
+    fn carry(&mut self, from: PortId, to: PortId, framed: &[u8], due: Option<Instant>) {
+        let Some(Some(port)) = self.ports.get_mut(to) else { return };
+        let arrived = match due {
+            None => port.send(framed),
+            Some(due) if self.queue.push(due, from, to, framed) => return,
+            Some(_) => {
+                port.counters.overflowed += 1;
+                false
+            }
+        };
+        self.captures.record(from, to, &framed[tap::HEADER..], arrived);
     }
 
     fn deliver_due(&mut self) {
         let now = Instant::now();
-        while let Some((to, frame)) = self.queue.pop_due(now) {
-            if let Some(Some(port)) = self.ports.get_mut(to) {
-                port.send(&frame);
-            }
+        while let Some((from, to, framed)) = self.queue.pop_due(now) {
+            self.carry(from, to, &framed, None);
         }
     }
 
@@ -176,7 +189,6 @@ pub(super) fn copy<'a>(
     if passage.flipped.is_some() && !tap::is_finished(framed) {
         // It was under way when its sender's offloads were switched off. The receiver would make the
         // checksum of the damaged frame and believe it.
-        counters.unfinished += 1;
         return None;
     }
     counters.duplicated += u64::from(passage.duplicate);

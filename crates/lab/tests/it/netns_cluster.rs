@@ -135,6 +135,14 @@ fn links_are_cut_one_way_and_healed_and_a_killed_supervisor_leaves_nothing() {
     runtime.block_on(cluster.links(&["node01"], &["node02"], true, lossy)).expect("loss");
     assert!(reaches(&a, &b, SOON) && reaches(&b, &a, SOON), "half of the frames should pass");
 
+    let links = world.paths.work_root.join("links");
+    runtime.block_on(cluster.captures(&links)).expect("captures");
+    for file in ["node01-node02.pcap", "node01-node02-dropped.pcap"] {
+        let capture = std::fs::read(links.join(file)).expect(file);
+        let asked = capture.windows(13).any(|w| w == b"are you there");
+        assert!(asked, "{file} of {} bytes has no datagram", capture.len());
+    }
+
     let beacon = runtime.block_on(cluster.node("node01").service("beacon")).expect("a service");
     let beacon = Process::of(beacon.host_pid.expect("it runs")).expect("it lives");
     assert!(state.supervisor.clone().expect("a supervisor").kill());
