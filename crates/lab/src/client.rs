@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::node::protocol::{Damage, FileEntry, Launch, Reply, Request};
 use crate::node::unit::{Exit, Phase};
-use crate::node::{finish, send_content};
+use crate::node::{DiskFault, finish, send_content};
 use crate::paths::Paths;
 use crate::process::Process;
 use crate::roles::ChainfireSetup;
@@ -334,6 +334,16 @@ impl Node {
     /// Switches it on, with the services its topology gives it.
     pub async fn power_on(&self) -> Result<()> {
         self.cluster.ask(&Ask::Power { node: self.name.clone(), on: true }).await.map(|_| ())
+    }
+
+    /// Stops its processors, or lets them go on. Machines only.
+    pub async fn freeze(&self, frozen: bool) -> Result<()> {
+        self.cluster.ask(&Ask::Freeze { node: self.name.clone(), frozen }).await.map(|_| ())
+    }
+
+    /// Makes the disk of its data slow, broken or sound. Machines only.
+    pub async fn disk(&self, fault: DiskFault) -> Result<()> {
+        self.cluster.ask(&Ask::Disk { node: self.name.clone(), fault }).await.map(|_| ())
     }
 
     /// Gives it a ChainFire replica, not started.

@@ -10,6 +10,7 @@
 //! (Ctrl-C of a lane must not take the cluster, and a lane must be able to attach to one that runs).
 
 pub mod accel;
+pub mod agent;
 pub mod budget;
 pub mod certs;
 pub mod client;
@@ -18,6 +19,8 @@ pub mod image;
 pub mod init;
 pub mod lane;
 pub mod lanes;
+pub mod machine;
+pub mod mux;
 pub mod netns;
 pub mod node;
 pub mod paths;

@@ -92,6 +92,11 @@ impl Paths {
         self.state.join("cluster.json")
     }
 
+    /// What the machines of a cluster are made of.
+    pub fn machines(&self) -> PathBuf {
+        self.state.join("machines.json")
+    }
+
     /// The supervisor's own log.
     pub fn supervisor_log(&self) -> PathBuf {
         self.state.join("supervisor.log")

@@ -1,9 +1,14 @@
 //! What the lab knows of the server binary's roles: their ports, their units, their configuration.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::node::unit::{Policy, Ready, Unit};
 use crate::topology::{NodeSpec, Topology};
+
+/// Roles of the `ultracloud` binary that a topology may name.
+pub const ALL: &[&str] = &["chainfire"];
 
 /// etcd API of ChainFire.
 pub const CHAINFIRE_CLIENT: u16 = 2379;
@@ -82,7 +87,15 @@ pub fn chainfire_peer(node: &NodeSpec) -> String {
 }
 
 /// The configuration file of a replica.
-pub fn chainfire_config(node: &NodeSpec, cluster_token: &str, setup: &ChainfireSetup) -> String {
+///
+/// `time_scale` stretches the timing of replication: a machine without KVM stands still for longer than
+/// an ordinary heartbeat.
+pub fn chainfire_config(
+    node: &NodeSpec,
+    cluster_token: &str,
+    setup: &ChainfireSetup,
+    time_scale: f64,
+) -> String {
     let etc = etc("chainfire");
     let file = Chainfire {
         name: &node.name,
@@ -112,6 +125,10 @@ pub fn chainfire_config(node: &NodeSpec, cluster_token: &str, setup: &ChainfireS
             key: format!("{etc}/key.pem"),
             ca: format!("{etc}/ca.pem"),
         },
+        raft: (time_scale > 1.0).then(|| Raft {
+            heartbeat: millis(HEARTBEAT.mul_f64(time_scale.min(MOST))),
+            election: millis(ELECTION.mul_f64(time_scale.min(MOST))),
+        }),
     };
     toml::to_string(&file).expect("strings, numbers and lists always serialise")
 }
@@ -127,6 +144,23 @@ struct Chainfire<'a> {
     peer: Listener,
     admin: Listener,
     tls: Tls,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raft: Option<Raft>,
+}
+
+/// ChainFire's own timing, stretched by this at most: slower than that, nothing would be proven.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+const ELECTION: Duration = Duration::from_secs(1);
+const MOST: f64 = 3.0;
+
+fn millis(time: Duration) -> String {
+    format!("{}ms", time.as_millis())
+}
+
+#[derive(Serialize)]
+struct Raft {
+    heartbeat: String,
+    election: String,
 }
 
 #[derive(Serialize)]
@@ -158,12 +192,16 @@ mod tests {
     fn a_replica_is_told_of_all_three_and_of_itself() {
         let six = Topology::six().unwrap();
         let setup = ChainfireSetup::of_topology(&six);
-        let text = chainfire_config(six.node("node02").unwrap(), "lab-1", &setup);
+        let text = chainfire_config(six.node("node02").unwrap(), "lab-1", &setup, 1.0);
         let parsed: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(parsed["name"].as_str(), Some("node02"));
         assert_eq!(parsed["initial_members"].as_array().unwrap().len(), 3);
         assert_eq!(parsed["peer"]["advertise"].as_str(), Some("10.60.0.12:2380"));
         assert_eq!(parsed["client"]["advertise"][0].as_str(), Some("https://10.60.0.12:2379"));
         assert_eq!(parsed["join"].as_bool(), Some(false));
+        assert!(!parsed.contains_key("raft"));
+        let slow = chainfire_config(six.node("node02").unwrap(), "lab-1", &setup, 10.0);
+        let slow: toml::Table = toml::from_str(&slow).unwrap();
+        assert_eq!(slow["raft"]["election"].as_str(), Some("3000ms"));
     }
 }

@@ -10,15 +10,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::node::unit::Ready;
+use crate::roles;
 
 /// The topology that every lane is written for.
 const SIX: &str = include_str!("../topologies/six.toml");
 
 /// More ports than this and flooding, not the lab's purpose, decides what is measured.
 const MAX_NODES: usize = 64;
-
-/// Roles of the `ultracloud` binary that a topology may name.
-const ROLES: &[&str] = &["chainfire"];
 
 /// A cluster's nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,11 +179,11 @@ impl NodeSpec {
         }
         let mut seen = BTreeSet::new();
         for role in &self.roles {
-            if !ROLES.contains(&role.as_str()) {
+            if !roles::ALL.contains(&role.as_str()) {
                 return Err(format!(
                     "{} has the unknown role `{role}`; known are {}",
                     self.name,
-                    ROLES.join(", ")
+                    roles::ALL.join(", ")
                 ));
             }
             if !seen.insert(role) {
@@ -211,6 +209,11 @@ impl NodeSpec {
         let [a, b, c, d] = self.address.octets();
         [0x02, 0x00, a, b, c, d]
     }
+
+    /// The same as `02:00:…`.
+    pub fn mac_text(&self) -> String {
+        self.mac().map(|byte| format!("{byte:02x}")).join(":")
+    }
 }
 
 fn is_label(name: &str) -> bool {
@@ -221,6 +224,11 @@ fn is_label(name: &str) -> bool {
 }
 
 impl Network {
+    /// The host's own address among the nodes': the last one before the broadcast address.
+    pub fn host_address(&self) -> Ipv4Addr {
+        Ipv4Addr::from((u32::from(self.base) | (u32::MAX >> self.prefix)) - 1)
+    }
+
     /// Whether an address is inside and neither the network's own nor its broadcast address.
     pub fn has_host(&self, address: Ipv4Addr) -> bool {
         let host_bits = u32::MAX >> self.prefix;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
-use super::recipe::{Layer, Recipe};
-use super::{Images, initrd, mirror};
+use super::recipe::{Content, Layer, Recipe};
+use super::{DATA, Images, initrd, mirror};
 use crate::tail;
 
 /// Signs what Debian's mirrors hand out.
@@ -75,7 +75,7 @@ impl Kitchen<'_> {
             let (packages, whole) = (packages.as_secs(), begun.elapsed().as_secs());
             told(&format!("image {}: {whole} s, {packages} of them for packages", layer.name));
         }
-        Ok(())
+        self.format(&[], DATA, self.recipe.plan.data_mib)
     }
 
     /// Debian itself, the overlay, the kernel and what it boots with.
@@ -139,18 +139,15 @@ impl Kitchen<'_> {
         for file in &self.recipe.files {
             let path = tree.join(&file.path);
             fs::create_dir_all(path.parent().context("a file without a place")?)?;
-            fs::write(&path, &file.content)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
+            match &file.content {
+                Content::File { mode, bytes } => {
+                    fs::write(&path, bytes)?;
+                    fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
+                }
+                Content::Link(target) => symlink(target, &path)?,
+            }
         }
-        for unit in &self.recipe.plan.masked {
-            let place = match unit.ends_with("-generator") {
-                true => tree.join("etc/systemd/system-generators"),
-                false => tree.join("etc/systemd/system"),
-            };
-            fs::create_dir_all(&place)?;
-            let _ = fs::remove_file(place.join(unit));
-            symlink("/dev/null", place.join(unit))?;
-        }
+        self.choose_units(tree).context("cannot choose what starts")?;
         // Each machine makes its own; and its name is told to it.
         fs::write(tree.join("etc/machine-id"), "")?;
         for name in ["etc/hostname", "etc/resolv.conf"] {
@@ -162,12 +159,40 @@ impl Kitchen<'_> {
         Ok(())
     }
 
+    /// What starts with the machine beside Debian's own choice, and what of that does not.
+    fn choose_units(&self, tree: &Path) -> Result<()> {
+        let plan = &self.recipe.plan;
+        for (verb, units) in [("enable", &plan.enabled), ("disable", &plan.disabled)] {
+            let mut command = Command::new("chroot");
+            command.arg(tree).args(["systemctl", verb]).args(units);
+            if !units.is_empty() {
+                self.run(&mut command)?;
+            }
+        }
+        for unit in &plan.masked {
+            let place = match unit.ends_with("-generator") {
+                true => tree.join("etc/systemd/system-generators"),
+                false => tree.join("etc/systemd/system"),
+            };
+            fs::create_dir_all(&place)?;
+            let _ = fs::remove_file(place.join(unit));
+            symlink("/dev/null", place.join(unit))?;
+        }
+        Ok(())
+    }
+
     /// A disk image of the tree as it is now.
     fn disk(&self, tree: &Path, name: &str) -> Result<()> {
+        self.format(&["-d", &tree.to_string_lossy()], name, self.recipe.plan.size_mib)
+    }
+
+    /// An ext4 file system as a qcow2 disk. Nothing is left for the guest's kernel to write by itself.
+    fn format(&self, how: &[&str], name: &str, mib: u32) -> Result<()> {
         let raw = self.scratch.join(format!("{name}.ext4"));
-        let size = format!("{}M", self.recipe.plan.size_mib);
         let mut format = Command::new("mke2fs");
-        format.args(["-q", "-t", "ext4", "-m", "0", "-L", "root", "-d"]).arg(tree).arg(&raw).arg(size);
+        format.args(["-q", "-t", "ext4", "-m", "0", "-L", name]);
+        format.args(["-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+        format.args(how).arg(&raw).arg(format!("{mib}M"));
         self.run(&mut format)?;
         let mut convert = Command::new("qemu-img");
         convert.args(["convert", "-O", "qcow2"]).arg(&raw).arg(self.done().join(format!("{name}.qcow2")));

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::modules::load_order;
 
 /// What runs first.
-const INIT: &str = include_str!("init.sh");
+pub(super) const INIT: &str = include_str!("init.sh");
 
 /// Makes it for the one kernel of a root file system, with these modules.
 pub(super) fn make(root: &Path, modules: &[String], scratch: &Path, into: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 //! [`recipe`] is what goes in; [`build`] cooks it on the host, without a loop mount and without running anything
 //! in a guest. What comes out is a directory named by the recipe's hash: a kernel, an initial RAM disk of a
 //! megabyte, and one disk image for each layer. Nothing of the cloud is in them: the binaries travel on a disk
-//! of their own, so that a rebuilt program never rebuilds a guest.
+//! of their own ([`payload`]), so that a rebuilt program never rebuilds a guest.
 //!
 //! An image directory is whole or not there: it is made under another name and renamed at the end.
 
@@ -11,14 +11,20 @@ pub mod build;
 mod initrd;
 mod mirror;
 pub mod modules;
+pub mod payload;
 pub mod recipe;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 pub use recipe::Recipe;
 
+/// The empty disk for the services' data.
+pub const DATA: &str = "data";
+
 /// The images of one recipe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
     dir: PathBuf,
     /// The recipe's hash.

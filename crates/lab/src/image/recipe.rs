@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::initrd;
+
 /// Counts up when the same recipe is to be cooked in another way.
-const METHOD: u32 = 1;
+const METHOD: u32 = 2;
 
 /// The recipe, as `images/node.toml` and `images/files` have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +30,14 @@ pub struct Plan {
     pub suite: String,
     /// Of the root file system.
     pub size_mib: u32,
+    /// Of the file system for the services' data.
+    pub data_mib: u32,
     /// Kernel modules that the initial RAM disk loads.
     pub modules: Vec<String>,
+    /// Units that start although Debian says nothing of it.
+    pub enabled: Vec<String>,
+    /// Units that only start when something asks for them.
+    pub disabled: Vec<String>,
     /// Units that never start.
     pub masked: Vec<String>,
     /// Each adds to the one before.
@@ -52,10 +60,22 @@ pub struct Layer {
 pub struct Overlay {
     /// Where, without the slash in front.
     pub path: PathBuf,
-    /// Permission bits.
-    pub mode: u32,
     /// What.
-    pub content: Vec<u8>,
+    pub content: Content,
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// A symbolic link.
+    Link(PathBuf),
 }
 
 impl Recipe {
@@ -83,10 +103,14 @@ impl Recipe {
             hash.update(bytes);
         };
         part(&METHOD.to_be_bytes());
-        let Plan { suite, size_mib, modules, masked, layers } = &self.plan;
+        part(initrd::INIT.as_bytes());
+        let Plan { suite, size_mib, data_mib, modules, enabled, disabled, masked, layers } = &self.plan;
         part(suite.as_bytes());
         part(&size_mib.to_be_bytes());
-        for list in [modules, masked].into_iter().chain(layers.iter().map(|layer| &layer.packages)) {
+        part(&data_mib.to_be_bytes());
+        for list in
+            [modules, enabled, disabled, masked].into_iter().chain(layers.iter().map(|layer| &layer.packages))
+        {
             part(list.join("\n").as_bytes());
         }
         for layer in layers {
@@ -94,8 +118,13 @@ impl Recipe {
         }
         for file in &self.files {
             part(file.path.as_os_str().as_encoded_bytes());
-            part(&file.mode.to_be_bytes());
-            part(&file.content);
+            match &file.content {
+                Content::File { mode, bytes } => {
+                    part(&mode.to_be_bytes());
+                    part(bytes);
+                }
+                Content::Link(target) => part(target.as_os_str().as_encoded_bytes()),
+            }
         }
         hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -105,12 +134,19 @@ fn collect(root: &Path, below: &Path, files: &mut Vec<Overlay>) -> Result<()> {
     for entry in fs::read_dir(root.join(below))? {
         let entry = entry?;
         let path = below.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             collect(root, &path, files)?;
-        } else {
-            let (mode, content) = (entry.metadata()?.permissions().mode() & 0o777, fs::read(entry.path())?);
-            files.push(Overlay { path, mode, content });
+            continue;
         }
+        let content = match kind.is_symlink() {
+            true => Content::Link(fs::read_link(entry.path())?),
+            false => {
+                let mode = entry.metadata()?.permissions().mode() & 0o777;
+                Content::File { mode, bytes: fs::read(entry.path())? }
+            }
+        };
+        files.push(Overlay { path, content });
     }
     Ok(())
 }
@@ -121,7 +157,7 @@ mod tests {
 
     fn recipe() -> (tempfile::TempDir, Recipe) {
         let dir = tempfile::tempdir().unwrap();
-        let text = "suite = \"trixie\"\nsize_mib = 10\nmodules = [\"a\"]\nmasked = []\n[[layer]]\nname = \"base\"\npackages = [\"x\", \"y\"]\n";
+        let text = "suite = \"trixie\"\nsize_mib = 10\ndata_mib = 10\nmodules = [\"a\"]\nenabled = []\ndisabled = []\nmasked = []\n[[layer]]\nname = \"base\"\npackages = [\"x\", \"y\"]\n";
         fs::write(dir.path().join("node.toml"), text).unwrap();
         fs::create_dir_all(dir.path().join("files/etc")).unwrap();
         fs::write(dir.path().join("files/etc/motd"), "hello").unwrap();
@@ -134,13 +170,15 @@ mod tests {
         let (dir, recipe) = recipe();
         let name = recipe.digest();
         assert_eq!(Recipe::load(dir.path()).unwrap().digest(), name);
-        let changes: [fn(&mut Recipe); 6] = [
+        let changes: [fn(&mut Recipe); 8] = [
             |r| r.plan.suite.push('x'),
             |r| r.plan.size_mib += 1,
             |r| r.plan.modules[0].push('x'),
             |r| r.plan.layers[0].packages[1].push('x'),
-            |r| r.files[0].content.push(b'x'),
-            |r| r.files[0].mode ^= 0o100,
+            |r| r.plan.data_mib += 1,
+            |r| r.files[0].content = Content::File { mode: 0o644, bytes: b"hallo".to_vec() },
+            |r| r.files[0].content = Content::File { mode: 0o600, bytes: b"hello".to_vec() },
+            |r| r.files[0].content = Content::Link("hello".into()),
         ];
         for change in changes {
             let mut other = recipe.clone();

@@ -7,14 +7,9 @@
 //! unix socket. It refuses to be useful for anything but the lab: there is no isolation from a
 //! hostile service here.
 
-mod files;
-mod network;
-pub(crate) use network::INTERFACE;
-mod reaper;
 mod root;
-mod server;
 mod service;
-mod small_disk;
+mod services;
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -27,8 +22,10 @@ use kit::task::Tasks;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 
-use reaper::Reaper;
-use server::Node;
+use self::services::Kept;
+use crate::agent::Marker;
+use crate::agent::reaper::Reaper;
+use crate::agent::server::{self, Node};
 
 /// What the supervisor tells a node before it boots.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,7 +49,7 @@ pub fn main(spec: &Path) -> Result<()> {
     let text = std::fs::read(spec).with_context(|| format!("cannot read {}", spec.display()))?;
     let spec: BootSpec = serde_json::from_slice(&text).context("the boot specification is damaged")?;
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned();
-    let mark = Marker { node: spec.name.clone(), boot_id };
+    let mark = Marker::new(&spec.name, boot_id);
     mark.print("boot");
     let services_cgroup = root::join_cgroup(&spec)?;
     let _ = std::fs::remove_file(&spec.socket);
@@ -71,7 +68,8 @@ async fn serve(listener: StdListener, mark: Marker, cgroup: Option<PathBuf>) -> 
     let reaper = Arc::new(Reaper::default());
     let reap = Arc::clone(&reaper);
     tasks.spawn_critical("reaper", async move { reap.run().await });
-    let node = Arc::new(Node::new(mark, reaper, tasks.clone(), cgroup));
+    let services = Kept::new(mark.clone(), Arc::clone(&reaper), tasks.clone(), cgroup);
+    let node = Arc::new(Node::new(mark, reaper, Box::new(services)));
     let lifeline = supervisor_is_gone();
     tokio::pin!(lifeline);
     loop {
@@ -85,7 +83,7 @@ async fn serve(listener: StdListener, mark: Marker, cgroup: Option<PathBuf>) -> 
             client = listener.accept() => {
                 let (stream, _) = client.context("the node's socket failed")?;
                 let node = Arc::clone(&node);
-                tasks.spawn(async move { server::converse(&node, stream).await });
+                tasks.spawn(async move { server::converse(&node, Box::new(stream)).await });
             }
         }
     }
@@ -99,24 +97,4 @@ async fn supervisor_is_gone() -> Result<()> {
     let mut byte = [0];
     while pipe.read(&mut byte).await? > 0 {}
     Ok(())
-}
-
-/// Writes `ULTRACLOUD_MARKER` lines to the console log.
-#[derive(Clone, Debug)]
-pub struct Marker {
-    node: String,
-    /// Fresh for every boot.
-    pub boot_id: String,
-}
-
-impl Marker {
-    /// `ULTRACLOUD_MARKER <phase> node=<name> boot=<boot-id> t=<RFC 3339>`
-    pub fn print(&self, phase: &str) {
-        println!(
-            "ULTRACLOUD_MARKER {phase} node={} boot={} t={}",
-            self.node,
-            self.boot_id,
-            jiff::Timestamp::now()
-        );
-    }
 }

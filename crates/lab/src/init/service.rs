@@ -13,18 +13,10 @@ use tokio::net::UnixDatagram;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::Marker;
-use super::reaper::Reaper;
+use crate::agent::reaper::Reaper;
+use crate::agent::{Marker, PLAIN_ENVIRONMENT, log_of};
 use crate::node::protocol::{Launch, ServiceStatus};
 use crate::node::unit::{Action, Event, Exit, Machine, Phase, Unit};
-
-/// What a node's process finds in its environment. The host's does not leak in.
-pub(super) const PLAIN_ENVIRONMENT: &[(&str, &str)] = &[
-    ("PATH", "/opt/ultracloud/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ("HOME", "/root"),
-    ("LANG", "C.UTF-8"),
-    ("TERM", "dumb"),
-];
 
 /// What a service is told.
 #[derive(Debug)]
@@ -62,7 +54,7 @@ impl Service {
         if let Some(cgroup) = &cgroup {
             fs::create_dir_all(cgroup)?;
         }
-        let log = format!("/var/log/ultracloud/{}.log", unit.name);
+        let log = log_of(&unit.name);
         let (publish, status) = watch::channel(ServiceStatus {
             phase: Phase::Inactive,
             paused: false,
@@ -196,7 +188,7 @@ impl Keeper {
         }
         let after = self.machine.phase();
         if before != after {
-            self.mark.print(&format!("{}-{}", self.unit.name, word(after)));
+            self.mark.print(&format!("{}-{}", self.unit.name, after.word()));
         }
     }
 
@@ -302,17 +294,6 @@ async fn reached(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Inactive => "inactive",
-        Phase::Starting => "starting",
-        Phase::Active => "active",
-        Phase::Stopping => "stopping",
-        Phase::Restarting => "restarting",
-        Phase::Failed => "failed",
     }
 }
 

@@ -36,8 +36,14 @@ pub struct LaneResult {
     pub checks: Vec<CheckRecord>,
     /// `netns` or `vm`.
     pub node_body: String,
-    /// Of VMs.
+    /// Of machines.
     pub accelerator: Option<String>,
+    /// The recipe's hash of what machines booted.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// The hash of the disk with their binaries.
+    #[serde(default)]
+    pub payload: Option<String>,
     /// What every deadline was multiplied with.
     pub time_scale: f64,
     /// Of the checkout.
@@ -203,6 +209,8 @@ impl LaneResult {
             checks: Vec::new(),
             node_body: "netns".to_owned(),
             accelerator: None,
+            image: None,
+            payload: None,
             time_scale,
             commit: None,
             dirty: None,

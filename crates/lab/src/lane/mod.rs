@@ -76,6 +76,13 @@ impl Lane {
     /// Tells the lane on which cluster it runs.
     pub async fn attach(&mut self, cluster: &Cluster) -> Result<()> {
         let status = cluster.status().await?;
+        self.time_scale = status.time_scale();
+        self.result.time_scale = self.time_scale;
+        if let Some(machines) = &status.machines {
+            self.result.accelerator = Some(machines.verdict.accel.to_string());
+            self.result.image = Some(machines.images.digest.clone());
+            self.result.payload = Some(machines.payload_digest.clone());
+        }
         self.result.node_body = status.node_body;
         self.result.binary_sha256 = status.binary_sha256;
         self.faults_before = cluster.faults(0).await?.len();

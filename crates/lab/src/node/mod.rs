@@ -2,20 +2,22 @@
 //!
 //! A lane talks to nodes by [`protocol::Request`]s and knows nothing else about them. [`Body`] is the
 //! rest: the power button, the cable, and a way to the agent that answers the requests. Two bodies
-//! stand behind it: [`netns`], and QEMU machines when they come (their cable is a stream instead of a
-//! tap, their agent listens on a serial channel).
+//! stand behind it: [`netns`], network namespaces, and [`vm`], QEMU machines.
 
 pub mod netns;
 pub mod protocol;
 pub mod unit;
+pub mod vm;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use kit::net::BoxStream;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use self::protocol::{Reply, Request};
@@ -45,6 +47,30 @@ pub trait Body: Send + Sync {
     fn console(&self) -> PathBuf;
     /// A command on the host that gives a person a shell on it.
     fn shell(&self) -> Result<Vec<String>>;
+    /// From now on a service's log is also on the host, in the node's directory, if it was not anyway.
+    fn follow(self: Arc<Self>, _service: &str) {}
+    /// Stops its processors, or lets them go on: nothing on the node notices but the time.
+    async fn freeze(&self, _frozen: bool) -> Result<()> {
+        bail!("{NOT_A_MACHINE}, it has no processors of its own to stop: pause its services")
+    }
+    /// Makes the disk of the services' data slow, broken or sound.
+    async fn disk_fault(&self, _fault: DiskFault) -> Result<()> {
+        bail!("{NOT_A_MACHINE}, it has no disk of its own: use a failing fsync or a small disk")
+    }
+}
+
+const NOT_A_MACHINE: &str = "this node is no machine (--nodes vm)";
+
+/// What is wrong with a machine's disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiskFault {
+    /// Every write and flush fails (EIO).
+    pub failing_writes: bool,
+    /// Every read fails (EIO).
+    pub failing_reads: bool,
+    /// At most so many operations a second.
+    pub iops: Option<u32>,
 }
 
 /// Asks a node's agent and waits for the answer; a refusal is an error.

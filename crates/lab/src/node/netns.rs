@@ -21,7 +21,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 
 use super::{Body, Cable};
-use crate::init::{BootSpec, INTERFACE};
+use crate::agent::network::INTERFACE;
+use crate::init::BootSpec;
 use crate::netns;
 use crate::process::Process;
 use crate::switch::tap;

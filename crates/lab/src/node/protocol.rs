@@ -1,5 +1,5 @@
 //! What can be asked of a node. The same words for every body: on a netns node `lab node-init`
-//! answers, on a VM an agent behind its serial channel will.
+//! answers, on a machine `lab agent` behind its serial channel.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -90,6 +90,13 @@ pub enum Request {
     Files {
         /// Absolute path.
         dir: String,
+    },
+    /// Sends a file from an offset on as output frames, and what comes behind, until the asker goes.
+    Follow {
+        /// Absolute path; it need not exist yet.
+        path: String,
+        /// Bytes of it that are known already.
+        offset: u64,
     },
     /// Stops the services and ends the node.
     PowerOff,

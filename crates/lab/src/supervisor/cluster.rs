@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result};
 use kit::task::Tasks;
 use tokio::time::Instant;
 
+use super::bodies::Maker;
 use super::protocol::{ClusterStatus, FaultRecord, NodeStatus, Phase, PortStatus, ServiceReport};
 use super::{cgroup, forward};
 use crate::certs::{self, Credentials, Pki};
-use crate::init::BootSpec;
-use crate::node::netns::NetnsBody;
 use crate::node::protocol::{Launch, Reply, Request, Status};
 use crate::node::unit::{Policy, Unit};
-use crate::node::{Body, call, push};
+use crate::node::vm::Machines;
+use crate::node::{Body, DiskFault, call, push};
 use crate::paths::Paths;
 use crate::process::Process;
 use crate::roles::{self, ChainfireSetup};
@@ -35,6 +35,8 @@ const POWER_OFF_DEADLINE: Duration = Duration::from_secs(20);
 pub(super) struct Cluster {
     paths: Paths,
     topology: Topology,
+    /// What the nodes are made of, if they are machines.
+    machines: Option<Machines>,
     tasks: Tasks,
     switch: Switch,
     pki: Pki,
@@ -66,6 +68,7 @@ impl Cluster {
         topology: Topology,
         mut state: ClusterState,
         bin: PathBuf,
+        machines: Option<Machines>,
         tasks: Tasks,
     ) -> Result<Self> {
         state.supervisor = Some(Process::this()?);
@@ -73,27 +76,16 @@ impl Cluster {
         state.save(paths)?;
         let pki = Pki::open(&paths.pki(), &trust_domain(&state.id))?;
         pki.operator()?;
-        let switch = Switch::start(topology.nodes.len(), state.seed).context("cannot start the switch")?;
-        let program = std::env::current_exe().context("cannot tell where lab itself is")?;
-        let hosts: Vec<_> = topology.nodes.iter().map(|n| (n.name.clone(), n.address)).collect();
-        let mut nodes = Vec::new();
-        for (index, spec) in topology.nodes.iter().enumerate() {
-            let cgroup = state.cgroup.as_ref().map(|c| c.join(&spec.name));
-            if let Some(cgroup) = &cgroup {
-                std::fs::create_dir_all(cgroup)
-                    .with_context(|| format!("cannot make {}", cgroup.display()))?;
-            }
-            let boot = BootSpec {
-                name: spec.name.clone(),
-                dir: paths.node(&spec.name),
-                socket: paths.node_socket(&spec.name),
-                cgroup,
-                bin: bin.clone(),
-                hosts: hosts.clone(),
-            };
-            let body = Arc::new(NetnsBody::new(boot, spec.address, program.clone()));
-            nodes.push(NodeEntry { spec: spec.clone(), index, body });
-        }
+        // One port more than nodes: the host's own.
+        let switch =
+            Switch::start(topology.nodes.len() + 1, state.seed).context("cannot start the switch")?;
+        let maker = Maker { paths, topology: &topology, cgroup: state.cgroup.as_deref(), bin, tasks: &tasks };
+        let bodies = match &machines {
+            Some(made) => maker.machines(made, &switch)?,
+            None => maker.namespaces()?,
+        };
+        let specs = topology.nodes.iter().cloned().enumerate();
+        let nodes = specs.zip(bodies).map(|((index, spec), body)| NodeEntry { spec, index, body }).collect();
         let shared = Shared {
             state,
             phase: Phase::Booting,
@@ -102,11 +94,16 @@ impl Cluster {
             forwards: BTreeMap::new(),
         };
         let (paths, began) = (paths.clone(), Instant::now());
-        Ok(Self { paths, topology, tasks, switch, pki, nodes, shared: Mutex::new(shared), began })
+        let shared = Mutex::new(shared);
+        Ok(Self { paths, topology, machines, tasks, switch, pki, nodes, shared, began })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn time_scale(&self) -> f64 {
+        self.machines.as_ref().map_or(1.0, |machines| machines.verdict.time_scale)
     }
 
     fn entry(&self, node: &str) -> Result<&NodeEntry> {
@@ -122,9 +119,21 @@ impl Cluster {
         Ok(Arc::clone(&self.entry(node)?.body))
     }
 
-    /// Switches every node on, all at once. Returns when all services were started.
+    /// Switches every node on: namespaces all at once, machines as many at a time as the host has
+    /// processors, in the topology's order, because more of them only slow each other down. Returns when
+    /// all services were started.
     pub(super) async fn boot(&self) {
-        let boots = self.nodes.iter().map(|n| self.boot_node(n));
+        let tokens = match &self.machines {
+            Some(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            None => self.nodes.len(),
+        };
+        let tokens = tokio::sync::Semaphore::new(tokens);
+        let boots = self.nodes.iter().map(|node| async {
+            let token = tokens.acquire().await.context("nobody boots any more")?;
+            self.switch_on(node).await.with_context(|| format!("{} does not boot", node.spec.name))?;
+            drop(token);
+            self.start_all(node).await
+        });
         let phase = match futures::future::try_join_all(boots).await {
             Ok(_) => Phase::Up,
             Err(e) => Phase::Failed { why: format!("{e:#}") },
@@ -135,9 +144,9 @@ impl Cluster {
         shared.boot_seconds = Some(self.began.elapsed().as_secs_f64());
     }
 
-    async fn boot_node(&self, node: &NodeEntry) -> Result<()> {
+    /// Starts what a node's topology gives it.
+    async fn start_all(&self, node: &NodeEntry) -> Result<()> {
         let name = &node.spec.name;
-        self.switch_on(node).await.with_context(|| format!("{name} does not boot"))?;
         for role in &node.spec.roles {
             self.provision_chainfire(name, None)
                 .await
@@ -146,6 +155,7 @@ impl Cluster {
         }
         for service in &node.spec.services {
             call(&*node.body, &Request::Define { unit: foreign(service) }).await?;
+            Arc::clone(&node.body).follow(&service.name);
             self.start_service(node, &service.name).await?;
         }
         Ok(())
@@ -168,7 +178,7 @@ impl Cluster {
             shared.state.nodes.insert(node.spec.name.clone(), process);
             shared.state.save(&self.paths)?;
         }
-        let mac = node.spec.mac().map(|b| format!("{b:02x}")).join(":");
+        let mac = node.spec.mac_text();
         let prefix = self.topology.network.prefix;
         call(&*node.body, &Request::Network { address: node.spec.address, prefix, mac }).await?;
         Ok(())
@@ -177,7 +187,9 @@ impl Cluster {
     /// Switches one node on again, with the services its topology gives it.
     pub(super) async fn power_on(&self, node: &str) -> Result<()> {
         self.record(format!("power on {node}"));
-        self.boot_node(self.entry(node)?).await
+        let entry = self.entry(node)?;
+        self.switch_on(entry).await.with_context(|| format!("{node} does not boot"))?;
+        self.start_all(entry).await
     }
 
     /// Cuts the power of one node.
@@ -189,15 +201,28 @@ impl Cluster {
         Ok(())
     }
 
+    /// Stops a node's processors, or lets them go on.
+    pub(super) async fn freeze(&self, node: &str, frozen: bool) -> Result<()> {
+        self.record(format!("{} {node}", if frozen { "freeze" } else { "thaw" }));
+        self.entry(node)?.body.freeze(frozen).await
+    }
+
+    /// Makes the disk of a node's data slow, broken or sound.
+    pub(super) async fn disk_fault(&self, node: &str, fault: DiskFault) -> Result<()> {
+        self.record(format!("disk of {node}: {fault:?}"));
+        self.entry(node)?.body.disk_fault(fault).await
+    }
+
     /// Certificates, configuration and unit of a ChainFire replica, and its forwards.
     pub(super) async fn provision_chainfire(&self, node: &str, setup: Option<ChainfireSetup>) -> Result<()> {
         let entry = self.entry(node)?;
         let setup = setup.unwrap_or_else(|| ChainfireSetup::of_topology(&self.topology));
         let token = self.lock().state.id.clone();
-        let config = roles::chainfire_config(&entry.spec, &trust_domain(&token), &setup);
+        let config = roles::chainfire_config(&entry.spec, &trust_domain(&token), &setup, self.time_scale());
         let credentials = self.pki.role(node, entry.spec.address, "chainfire")?;
         install(&*entry.body, "chainfire", &config, &credentials).await?;
         call(&*entry.body, &Request::Define { unit: roles::unit("chainfire") }).await?;
+        Arc::clone(&entry.body).follow("chainfire");
         self.forward_role(entry, "chainfire").await
     }
 
@@ -275,9 +300,9 @@ impl Cluster {
         let offs = self.nodes.iter().map(|node| async move {
             if node.body.process().is_some() {
                 let asked = call(&*node.body, &Request::PowerOff);
-                let _ = tokio::time::timeout(POWER_OFF_DEADLINE, asked).await;
+                let _ = tokio::time::timeout(POWER_OFF_DEADLINE.mul_f64(self.time_scale()), asked).await;
             }
-            if let Err(e) = node.body.powered_off(STATUS_DEADLINE).await {
+            if let Err(e) = node.body.powered_off(POWER_OFF_DEADLINE).await {
                 tracing::warn!("{} was switched off the hard way: {e:#}", node.spec.name);
             }
             self.switch.unplug(node.index);
@@ -314,6 +339,7 @@ impl Cluster {
             boot_seconds: shared.boot_seconds,
             supervisor: Process::this()?,
             binary_sha256: shared.state.binary_sha256.clone(),
+            machines: self.machines.clone(),
             nodes,
             switch,
         })
@@ -322,7 +348,10 @@ impl Cluster {
     async fn node_status(&self, node: &NodeEntry) -> NodeStatus {
         let process = node.body.process();
         let asked = match &process {
-            Some(_) => tokio::time::timeout(STATUS_DEADLINE, call(&*node.body, &Request::Status)).await.ok(),
+            Some(_) => {
+                let patience = STATUS_DEADLINE.mul_f64(self.time_scale());
+                tokio::time::timeout(patience, call(&*node.body, &Request::Status)).await.ok()
+            }
             None => None,
         };
         let status: Option<Status> = match asked {

@@ -5,6 +5,7 @@
 //! away then, [`leftovers`] does before the next start. It runs on one thread: node processes are
 //! bound to the thread that started them by their parent-death signal.
 
+mod bodies;
 mod cgroup;
 pub mod cluster;
 mod forward;
@@ -24,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
+use crate::node::vm::Machines;
 use crate::paths::Paths;
 use crate::state::{ClusterState, Lock};
 use crate::topology::Topology;
@@ -42,6 +44,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// The server binary; a topology without roles needs none.
     pub binary: Option<PathBuf>,
+    /// What nodes are made of if they are machines.
+    pub machines: Option<Machines>,
 }
 
 /// Stops the cluster, and tells when it has stopped.
@@ -74,7 +78,7 @@ pub fn run(options: Options) -> Result<()> {
 }
 
 async fn supervise(options: Options) -> Result<()> {
-    let Options { paths, topology, seed, binary } = options;
+    let Options { paths, topology, seed, binary, machines } = options;
     make_private_dir(&paths.runtime)?;
     std::fs::create_dir_all(&paths.state)?;
     let bin = paths.state.join("bin");
@@ -90,8 +94,11 @@ async fn supervise(options: Options) -> Result<()> {
     // The same ports as before, so that exports in somebody's shell stay true.
     state.forwards = ClusterState::load(&paths)?.map(|old| old.forwards).unwrap_or_default();
     state.binary_sha256 = hash;
+    if machines.is_some() {
+        state.node_body = "vm".to_owned();
+    }
     let tasks = Tasks::default();
-    let cluster = Arc::new(Cluster::prepare(&paths, topology, state, bin, tasks.clone())?);
+    let cluster = Arc::new(Cluster::prepare(&paths, topology, state, bin, machines, tasks.clone())?);
     let socket = UnixListener::bind(paths.socket())
         .with_context(|| format!("cannot listen on {}", paths.socket().display()))?;
     let stop = Stop::default();

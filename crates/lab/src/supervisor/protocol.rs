@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::node::DiskFault;
 use crate::node::protocol::{Request, ServiceStatus};
+use crate::node::vm::Machines;
 use crate::process::Process;
 use crate::roles::ChainfireSetup;
 use crate::switch::PortReport;
@@ -36,6 +38,20 @@ pub enum Ask {
         node: String,
         /// On or off.
         on: bool,
+    },
+    /// Stops a node's processors, or lets them go on.
+    Freeze {
+        /// Which.
+        node: String,
+        /// Stop.
+        frozen: bool,
+    },
+    /// Makes the disk of a node's data slow, broken or sound.
+    Disk {
+        /// Whose.
+        node: String,
+        /// How.
+        fault: DiskFault,
     },
     /// Gives a node a ChainFire replica: certificates, configuration, unit; does not start it.
     ProvisionChainfire {
@@ -137,10 +153,20 @@ pub struct ClusterStatus {
     pub supervisor: Process,
     /// SHA-256 of the server binary.
     pub binary_sha256: Option<String>,
+    /// What the nodes are made of, if they are machines.
+    #[serde(default)]
+    pub machines: Option<Machines>,
     /// By name.
     pub nodes: BTreeMap<String, NodeStatus>,
     /// What passed through the switch.
     pub switch: Vec<PortReport>,
+}
+
+impl ClusterStatus {
+    /// What every deadline is multiplied by.
+    pub fn time_scale(&self) -> f64 {
+        self.machines.as_ref().map_or(1.0, |machines| machines.verdict.time_scale)
+    }
 }
 
 /// How a node is.

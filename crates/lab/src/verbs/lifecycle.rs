@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::{Nodes, Setting, server_binary};
 use crate::accel;
 use crate::client::{Cluster, readiness};
+use crate::image::payload::Payload;
 use crate::image::{self, Images, Recipe};
+use crate::node::vm::Machines;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::state::{ClusterState, Lock};
@@ -30,9 +32,12 @@ pub(super) async fn build(setting: &Setting) -> Result<ExitCode> {
     }
     eprintln!("built: {} for {} nodes of topology {}", binary.display(), topology.nodes.len(), topology.name);
     if setting.common.nodes == Nodes::Vm {
-        let images = images(&setting.paths)?;
-        let verdict = accel::decide(setting.common.accel, &images, &setting.paths.accel()).await?;
-        eprintln!("images: {}; accelerator: {:?}, {}", images.digest, verdict.accel, verdict.why);
+        let made = machines(setting).await?;
+        let Machines { images, payload_digest, verdict, .. } = &made;
+        eprintln!(
+            "images: {}; binaries: {payload_digest}; accelerator: {}, {}",
+            images.digest, verdict.accel, verdict.why
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -42,6 +47,21 @@ fn images(paths: &Paths) -> Result<Images> {
     let recipe = Recipe::load(&paths.repository.join("images"))?;
     image::build::build(&recipe, &paths.images(), &mut |line| eprintln!("{line}"))
         .context("cannot make the images of the nodes")
+}
+
+/// What machines are made of, made now where it was not before.
+async fn machines(setting: &Setting) -> Result<Machines> {
+    let Setting { common, paths } = setting;
+    let images = images(paths)?;
+    let verdict = accel::decide(common.accel, &images, &paths.accel()).await?;
+    let ultracloud = server_binary()?;
+    let lab = std::env::current_exe().context("cannot tell where lab itself is")?;
+    let programs = vec![("ultracloud".to_owned(), ultracloud), ("lab".to_owned(), lab)];
+    let units = paths.repository.join("images/units");
+    let payload = Payload { programs, units, time_scale: verdict.time_scale };
+    let (payload, payload_digest) =
+        payload.make(&paths.images()).context("cannot make the disk with the binaries")?;
+    Ok(Machines { images, payload, payload_digest, verdict })
 }
 
 /// Boots the cluster, or says that it runs.
@@ -99,7 +119,16 @@ pub(super) async fn boot_owned(
     progress: &Progress,
 ) -> Result<(Cluster, crate::client::Ownership)> {
     progress.begin("boot");
-    let cluster = Cluster::launch(&setting.paths, &supervisor_arguments(setting)?).await?;
+    let mut arguments = supervisor_arguments(setting)?;
+    if setting.common.nodes == Nodes::Vm {
+        let made = machines(setting).await?;
+        let file = setting.paths.machines();
+        fs::create_dir_all(&setting.paths.state)?;
+        fs::write(&file, serde_json::to_vec_pretty(&made)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        arguments.extend(["--machines".to_owned(), path_text(&file)?]);
+    }
+    let cluster = Cluster::launch(&setting.paths, &arguments).await?;
     let ownership = cluster.own().await?;
     if let Err(e) = wait_until_up(&cluster, progress).await {
         // Said before the log of the stop covers it.
@@ -130,7 +159,8 @@ fn path_text(path: &Path) -> Result<String> {
 
 /// Waits until every node and service is up.
 pub(super) async fn wait_until_up(cluster: &Cluster, progress: &Progress) -> Result<()> {
-    let deadline = Instant::now() + UP_DEADLINE;
+    let patience = UP_DEADLINE.mul_f64(cluster.status().await?.time_scale());
+    let deadline = Instant::now() + patience;
     loop {
         let Err(not_up) = readiness(&cluster.status().await?) else { return Ok(()) };
         progress.update("boot", &not_up.what);
@@ -138,7 +168,7 @@ pub(super) async fn wait_until_up(cluster: &Cluster, progress: &Progress) -> Res
             bail!("{}", not_up.what);
         }
         if Instant::now() >= deadline {
-            bail!("not everything is up within {UP_DEADLINE:?}: {}", not_up.what);
+            bail!("not everything is up within {patience:?}: {}", not_up.what);
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
@@ -197,7 +227,7 @@ pub(super) async fn wipe(paths: &Paths) -> Result<()> {
     for name in names.iter().map(String::as_str).chain(["pki", "bin"]) {
         remove(&paths.state.join(name), |p| fs::remove_dir_all(p))?;
     }
-    for name in ["supervisor.log", "cluster.new", "cluster.json"] {
+    for name in ["supervisor.log", "cluster.new", "cluster.json", "machines.json"] {
         remove(&paths.state.join(name), |p| fs::remove_file(p))?;
     }
     // Whatever else is in there is not ours, and stays.

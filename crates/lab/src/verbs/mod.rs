@@ -143,7 +143,12 @@ enum Verb {
         /// The server binary.
         #[arg(long)]
         binary: Option<PathBuf>,
+        /// What machines are made of.
+        #[arg(long)]
+        machines: Option<PathBuf>,
     },
+    #[command(hide = true, about = "What answers the supervisor on a machine")]
+    Agent,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -192,8 +197,10 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let Cli { common, verb } = cli;
-    if let Verb::NodeInit { spec } = &verb {
-        return crate::init::main(spec).map(|()| ExitCode::SUCCESS);
+    match &verb {
+        Verb::NodeInit { spec } => return crate::init::main(spec).map(|()| ExitCode::SUCCESS),
+        Verb::Agent => return crate::machine::main().map(|()| ExitCode::SUCCESS),
+        _ => {}
     }
     log(matches!(verb, Verb::Supervise { .. }));
     if common.nodes == Nodes::Vm && !matches!(verb, Verb::Build) {
@@ -203,7 +210,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let setting = Setting { common, paths: Paths::discover()? };
     match verb {
         Verb::WorkRootBudget { what } => return work_root::run(&setting, what),
-        Verb::Supervise { binary } => return supervise(setting, binary),
+        Verb::Supervise { binary, machines } => return supervise(setting, binary, machines),
         _ => {}
     }
     need_root()?;
@@ -232,15 +239,23 @@ async fn dispatch(setting: Setting, verb: Verb) -> Result<ExitCode> {
         Verb::DurabilityProof => lanes::one(&setting, Which::Durability, On::Fresh).await,
         Verb::CoreControlPlaneOpsProof => lanes::one(&setting, Which::CoreControlPlaneOps, On::Fresh).await,
         Verb::PortableControlPlaneRegressions { rounds } => lanes::portable(&setting, rounds).await,
-        Verb::WorkRootBudget { .. } | Verb::NodeInit { .. } | Verb::Supervise { .. } => {
+        Verb::WorkRootBudget { .. } | Verb::NodeInit { .. } | Verb::Supervise { .. } | Verb::Agent => {
             bail!("this verb needs no runtime")
         }
     }
 }
 
-fn supervise(setting: Setting, binary: Option<PathBuf>) -> Result<ExitCode> {
+fn supervise(setting: Setting, binary: Option<PathBuf>, machines: Option<PathBuf>) -> Result<ExitCode> {
     let topology = setting.topology()?;
-    let options = supervisor::Options { paths: setting.paths, topology, seed: setting.common.seed, binary };
+    let machines = match machines {
+        Some(file) => {
+            let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            Some(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))?)
+        }
+        None => None,
+    };
+    let options =
+        supervisor::Options { paths: setting.paths, topology, seed: setting.common.seed, binary, machines };
     supervisor::run(options).map(|()| ExitCode::SUCCESS)
 }
 

@@ -33,7 +33,9 @@ pub(super) async fn replace(reaper: &Reaper, data_dir: &Path, mib: u32) -> Resul
     };
     let from = format!("{}/.", data_dir.display());
     run(reaper, "cp", &["-a", &from, path(staging)]).await?;
-    run(reaper, "mount", &["--move", path(staging), path(data_dir)]).await?;
+    // Not moved: below a shared mount, which systemd makes of the root, the kernel would refuse.
+    run(reaper, "mount", &["--bind", path(staging), path(data_dir)]).await?;
+    run(reaper, "umount", &[path(staging)]).await?;
     Ok(note)
 }
 

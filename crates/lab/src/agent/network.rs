@@ -12,7 +12,7 @@ use super::reaper::Reaper;
 pub(crate) const INTERFACE: &str = "eth0";
 
 /// Gives `lo` and the interface their addresses and brings them up.
-pub(super) async fn configure(reaper: &Reaper, address: Ipv4Addr, prefix: u8, mac: &str) -> Result<()> {
+pub async fn configure(reaper: &Reaper, address: Ipv4Addr, prefix: u8, mac: &str) -> Result<()> {
     let script = format!(
         "link set lo up\nlink set {INTERFACE} address {mac}\naddr replace {address}/{prefix} dev {INTERFACE}\n\
          link set {INTERFACE} up\n"

@@ -1,4 +1,5 @@
-//! Waits for every child of the node's first process: those it started and the orphans it inherits.
+//! Waits for every child of the node's agent: those it started and, where it is the first process, the
+//! orphans it inherits.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,13 +16,13 @@ use crate::node::unit::Exit;
 
 /// Who waits for whom. Nothing else in this process may wait for a child.
 #[derive(Debug, Default)]
-pub(super) struct Reaper {
+pub struct Reaper {
     waiting: Mutex<HashMap<i32, oneshot::Sender<Exit>>>,
 }
 
 impl Reaper {
     /// Starts a process whose end will be told.
-    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<(Child, oneshot::Receiver<Exit>)> {
+    pub fn spawn(&self, command: &mut Command) -> io::Result<(Child, oneshot::Receiver<Exit>)> {
         // Held over the spawn: a process that ends at once is reaped after somebody waits for it.
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn()?;
@@ -31,7 +32,7 @@ impl Reaper {
     }
 
     /// Reaps until the node ends.
-    pub(super) async fn run(&self) -> io::Result<()> {
+    pub async fn run(&self) -> io::Result<()> {
         let mut children = signal(SignalKind::child())?;
         loop {
             self.reap();

@@ -1,0 +1,286 @@
+//! A node that is a QEMU machine: Debian, systemd, disks and a power button of its own.
+//!
+//! Its life hangs on the supervisor by the parent-death signal, and what that misses is found by its
+//! cgroup and its pid. A power cut is a SIGKILL of QEMU: what the guest had synced is in the disk's
+//! file, what it had not may be lost, as on a machine. The agent ([`crate::machine`]) is reached by a
+//! serial channel ([`channel`]), the services' ports through a [`door`] into the lab's network.
+
+mod channel;
+pub mod disks;
+pub mod door;
+mod logs;
+pub mod machine;
+mod monitor;
+pub mod ssh;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use kit::net::BoxStream;
+use kit::task::Tasks;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpSocket, TcpStream, UnixListener};
+use tokio::process::{Child, Command};
+
+use self::channel::Channel;
+use self::door::Door;
+use self::machine::{Machine, Sockets};
+use self::ssh::Keys;
+use super::{Body, Cable, DiskFault};
+use crate::accel::{QEMU, Verdict};
+use crate::image::Images;
+use crate::machine::identity::Identity;
+use crate::netns;
+use crate::private_file::write_private;
+use crate::process::Process;
+
+/// The serial channel's name on both sides.
+pub const CHANNEL: &str = "uc.agent";
+
+/// From execution to the agent's first answer where KVM works.
+const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Until QEMU has made its sockets.
+const QEMU_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Until a killed QEMU is gone.
+const CUT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What all machines of a cluster are made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machines {
+    /// What they boot.
+    pub images: Images,
+    /// The disk with the binaries.
+    pub payload: PathBuf,
+    /// Its hash.
+    pub payload_digest: String,
+    /// What carries them, and how slow that is.
+    pub verdict: Verdict,
+}
+
+/// What a machine is made of, and who it is.
+#[derive(Clone, Debug)]
+pub struct VmSpec {
+    /// Its hardware.
+    pub machine: Machine,
+    /// Who it is.
+    pub identity: Identity,
+    /// Its directory on the host: disks and logs.
+    pub dir: PathBuf,
+    /// Its cgroup (v2) on the host.
+    pub cgroup: Option<PathBuf>,
+    /// What times are multiplied by.
+    pub time_scale: f64,
+    /// To log in by ssh.
+    pub keys: Keys,
+}
+
+/// One machine.
+pub struct VmBody {
+    spec: VmSpec,
+    door: Arc<Door>,
+    tasks: Tasks,
+    running: Mutex<Option<Running>>,
+    /// Services whose logs are copied to the host.
+    followed: Mutex<BTreeSet<String>>,
+}
+
+struct Running {
+    qemu: Child,
+    process: Process,
+    channel: Channel,
+    monitor: qmp::Monitor,
+}
+
+impl VmBody {
+    /// A machine that is off.
+    pub fn new(spec: VmSpec, door: Arc<Door>, tasks: Tasks) -> Self {
+        Self { spec, door, tasks, running: Mutex::new(None), followed: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self) -> &str {
+        &self.spec.identity.name
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.spec.machine.sockets
+    }
+
+    fn scaled(&self, time: Duration) -> Duration {
+        time.mul_f64(self.spec.time_scale)
+    }
+
+    fn launch(&self) -> Result<Child> {
+        let credential = self.spec.identity.as_credential()?;
+        write_private(&self.sockets().identity, 0o600, credential.as_bytes())?;
+        for stale in [&self.sockets().monitor, &self.sockets().channel, &self.sockets().console] {
+            let _ = std::fs::remove_file(stale);
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.spec.dir.join("qemu.log"))?;
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", QEMU])
+            .args(self.spec.machine.arguments())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!("cannot run setpriv and {QEMU} (packages util-linux, qemu-system-x86)")
+            })?;
+        if let (Some(cgroup), Some(pid)) = (&self.spec.cgroup, child.id()) {
+            std::fs::write(cgroup.join("cgroup.procs"), pid.to_string())
+                .with_context(|| format!("cannot move QEMU to {}", cgroup.display()))?;
+        }
+        Ok(child)
+    }
+
+    /// Waits for something of a booting machine; its end is an error with its last words.
+    async fn while_it_lives<T>(
+        &self,
+        qemu: &mut Child,
+        patience: Duration,
+        what: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            ended = qemu.wait() => bail!("QEMU ended while {what} ({}): {}", ended?, self.last_words()),
+            done = tokio::time::timeout(patience, work) => done
+                .with_context(|| format!("not within {patience:?}: {what}; {}", self.last_words()))?,
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let said = |file: PathBuf| {
+            crate::tail::last_line(&file).map(|line| format!("{line} (see {})", file.display()))
+        };
+        let words = [said(self.spec.dir.join("qemu.log")), said(self.console())];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if words.is_empty() { "it said nothing".to_owned() } else { words.join("; ") }
+    }
+
+    /// Waits for everything that a machine says of itself while it boots.
+    async fn begin(&self, qemu: &mut Child, cable: &UnixListener) -> Result<Begun> {
+        let path = &self.sockets().monitor;
+        let monitor = monitor::connect(path, &self.tasks);
+        let monitor = self.while_it_lives(qemu, QEMU_DEADLINE, "its monitor opens", monitor).await?;
+        let plugged = async { Ok(cable.accept().await?.0.into_std()?) };
+        let plug = self.while_it_lives(qemu, QEMU_DEADLINE, "it plugs its cable in", plugged).await?;
+        let channel = Channel::keep(self.sockets().channel.clone(), &self.tasks);
+        let answered = async { channel.first_contact().await.context("the channel was given up") };
+        let patience = self.scaled(BOOT_DEADLINE);
+        self.while_it_lives(qemu, patience, "its agent answers", answered).await?;
+        Ok(Begun { monitor, channel, cable: plug.into() })
+    }
+
+    /// Takes the machine away from whoever would talk to it.
+    fn take(&self) -> Option<Running> {
+        self.lock().take()
+    }
+}
+
+struct Begun {
+    monitor: qmp::Monitor,
+    channel: Channel,
+    cable: OwnedFd,
+}
+
+#[async_trait]
+impl Body for VmBody {
+    async fn power_on(&self) -> Result<Cable> {
+        if self.process().is_some() {
+            bail!("{} is on already", self.name());
+        }
+        std::fs::create_dir_all(self.spec.dir.join("log"))?;
+        disks::prepare(&self.spec.machine).await?;
+        let _ = std::fs::remove_file(&self.sockets().cable);
+        let listener = UnixListener::bind(&self.sockets().cable).context("cannot lay a cable")?;
+        let mut qemu = self.launch()?;
+        let process = Process::of(qemu.id().context("QEMU ended at once")?.cast_signed())?;
+        let Begun { monitor, channel, cable } = self.begin(&mut qemu, &listener).await?;
+        *self.lock() = Some(Running { qemu, process, channel, monitor });
+        Ok(Cable::Stream(cable))
+    }
+
+    async fn power_cut(&self) -> Result<()> {
+        let Some(mut running) = self.take() else { return Ok(()) };
+        running.process.kill();
+        let ended = tokio::time::timeout(CUT_DEADLINE, running.qemu.wait()).await;
+        ended.with_context(|| format!("QEMU of {} does not die", self.name()))??;
+        Ok(())
+    }
+
+    async fn powered_off(&self, patience: Duration) -> Result<()> {
+        let Some(mut running) = self.take() else { return Ok(()) };
+        if tokio::time::timeout(self.scaled(patience), running.qemu.wait()).await.is_err() {
+            running.process.kill();
+            running.qemu.wait().await?;
+            bail!("it did not switch itself off within {:?}", self.scaled(patience));
+        }
+        Ok(())
+    }
+
+    fn process(&self) -> Option<Process> {
+        let running = self.lock();
+        running.as_ref().map(|r| r.process.clone()).filter(Process::is_alive)
+    }
+
+    async fn connect(&self) -> io::Result<BoxStream> {
+        let channel = self.lock().as_ref().map(|running| running.channel.clone());
+        let off = || io::Error::new(io::ErrorKind::NotConnected, format!("{} is off", self.name()));
+        channel.ok_or_else(off)?.open().await
+    }
+
+    async fn dial(&self, port: u16) -> io::Result<TcpStream> {
+        let socket = netns::inside(self.door.network(), TcpSocket::new_v4)?;
+        let stream = socket.connect((self.spec.identity.address, port).into()).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn console(&self) -> PathBuf {
+        self.spec.dir.join("console.log")
+    }
+
+    fn shell(&self) -> Result<Vec<String>> {
+        if self.process().is_none() {
+            bail!("{} is off", self.name());
+        }
+        let mut command = self.door.command()?;
+        command.extend(self.spec.keys.login(self.spec.identity.address));
+        Ok(command)
+    }
+
+    fn follow(self: Arc<Self>, service: &str) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if followed.insert(service.to_owned()) {
+            let (body, service) = (Arc::clone(&self), service.to_owned());
+            self.tasks.spawn(async move { logs::keep(&*body, &service, &body.spec.dir).await });
+        }
+    }
+
+    async fn freeze(&self, frozen: bool) -> Result<()> {
+        let monitor = self.lock().as_ref().map(|running| running.monitor.clone());
+        let monitor = monitor.with_context(|| format!("{} is off", self.name()))?;
+        monitor::freeze(&monitor, frozen).await
+    }
+
+    async fn disk_fault(&self, fault: DiskFault) -> Result<()> {
+        let monitor = self.lock().as_ref().map(|running| running.monitor.clone());
+        let monitor = monitor.with_context(|| format!("{} is off", self.name()))?;
+        monitor::disk_fault(&monitor, fault).await
+    }
+}
