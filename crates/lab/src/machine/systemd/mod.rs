@@ -8,7 +8,7 @@ mod bus;
 mod record;
 mod unit_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -51,6 +51,8 @@ pub(super) struct Systemd {
 struct Known {
     entries: Arc<Mutex<BTreeMap<String, Entry>>>,
     changed: Arc<watch::Sender<u64>>,
+    /// Services of which something was heard that was not looked at yet.
+    unseen: Arc<watch::Sender<BTreeSet<String>>>,
     mark: Marker,
 }
 
@@ -66,11 +68,18 @@ impl Systemd {
     /// Reaches systemd.
     pub(super) async fn connect(mark: Marker, reaper: Arc<Reaper>, tasks: &Tasks) -> Result<Self> {
         let bus = Bus::connect().await.context("cannot reach systemd")?;
-        let known = Known { entries: Arc::default(), changed: Arc::new(watch::Sender::new(0)), mark };
+        let known = Known {
+            entries: Arc::default(),
+            changed: Arc::new(watch::Sender::new(0)),
+            unseen: Arc::new(watch::Sender::new(BTreeSet::new())),
+            mark,
+        };
         let systemd = Self { bus, reaper, known };
         systemd.make_users().await?;
         let (bus, known) = (systemd.bus.clone(), systemd.known.clone());
+        let (asking, seen) = (bus.clone(), known.clone());
         tasks.spawn_critical("listening to systemd", async move { listen(bus, known).await });
+        tasks.spawn_critical("looking at services", async move { look_after(asking, seen).await });
         Ok(systemd)
     }
 
@@ -153,12 +162,25 @@ impl Known {
     }
 }
 
-/// Looks at a service whenever systemd says that something about it has changed.
+/// Hears what systemd says, at once and without a question in between: answers come behind what waits to be
+/// heard, on the same connection, so whoever asked before he had heard it all would wait for ever.
 async fn listen(bus: Bus, known: Known) -> Result<()> {
     let mut changes = bus.changes().await?;
     loop {
         let path = changes.next().await?;
         if let Some(name) = known.by_path(&path) {
+            known.unseen.send_if_modified(|unseen| unseen.insert(name));
+        }
+    }
+}
+
+/// Looks at every service of which something was heard.
+async fn look_after(bus: Bus, known: Known) -> Result<()> {
+    let mut unseen = known.unseen.subscribe();
+    loop {
+        unseen.wait_for(|unseen| !unseen.is_empty()).await?;
+        for name in known.unseen.send_replace(BTreeSet::new()) {
+            let path = known.entry(&name)?.path;
             known.see(&name, &bus.snapshot(&path).await?);
         }
     }
