@@ -203,10 +203,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         _ => {}
     }
     log(matches!(verb, Verb::Supervise { .. }));
-    if common.nodes == Nodes::Vm && !matches!(verb, Verb::Build) {
-        eprintln!("cluster: nodes made of VMs are not available yet; use --nodes netns (the default)");
-        return Ok(ExitCode::from(2));
-    }
     let setting = Setting { common, paths: Paths::discover()? };
     match verb {
         Verb::WorkRootBudget { what } => return work_root::run(&setting, what),

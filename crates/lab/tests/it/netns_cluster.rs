@@ -292,7 +292,6 @@ fn the_command_line_says_what_is_wrong() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(word), "{arguments:?}: {said}");
     };
-    says(&["--nodes", "vm", "start"], 2, "not available yet");
     says(&["status"], 3, "no cluster is running");
     says(&["env"], 1, "./cluster start");
     says(&["validate"], 1, "");
