@@ -5,7 +5,7 @@
 //! QEMU and processor are the same. Everything else runs under TCG, [`Verdict::time_scale`] times slower.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command as StdCommand, Stdio};
 use std::time::Duration;
 
@@ -138,37 +138,44 @@ async fn probe(images: &Images) -> Result<Verdict> {
     if let Err(e) = fs::File::options().read(true).write(true).open(device) {
         return Ok(Verdict::new(Accel::Tcg, format!("/dev/kvm cannot be opened: {e}")));
     }
-    Ok(match boots(&Guest::new(images, &["-accel", "kvm", "-cpu", "host"])).await? {
+    Ok(match boots(&Guest::under_kvm(&images.kernel(), &images.initrd())).await? {
         Ok(()) => Verdict::new(Accel::Kvm, "a guest booted under KVM"),
         Err(why) => Verdict::new(Accel::Tcg, format!("a guest does not boot under KVM: {why}")),
     })
 }
 
-/// A machine without a disk.
-struct Guest {
-    kernel: PathBuf,
-    initrd: PathBuf,
-    how: Vec<String>,
+/// A machine without a disk that says a word and ends.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// The word.
+    pub token: String,
+    /// QEMU's arguments.
+    pub arguments: Vec<String>,
 }
 
 impl Guest {
-    fn new(images: &Images, how: &[&str]) -> Self {
-        let how = how.iter().map(|&word| word.to_owned()).collect();
-        Self { kernel: images.kernel(), initrd: images.initrd(), how }
+    /// A guest under KVM, of this kernel and initial RAM disk.
+    pub fn under_kvm(kernel: &Path, initrd: &Path) -> Self {
+        let token = format!("{:016x}", Context::real().entropy().id());
+        let words = ["-accel", "kvm", "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none"];
+        let rest = ["-no-reboot", "-serial", "stdio", "-kernel"];
+        let mut arguments: Vec<String> = words.iter().chain(&rest).map(|&word| word.to_owned()).collect();
+        arguments.push(kernel.display().to_string());
+        arguments.extend(["-initrd".to_owned(), initrd.display().to_string()]);
+        arguments.extend(["-append".to_owned(), format!("console=ttyS0 panic=-1 uc.probe={token}")]);
+        Self { token, arguments }
+    }
+
+    /// Whether a line of its console is its word.
+    pub fn has_said_it(&self, line: &str) -> bool {
+        line.contains(&self.token) && line.contains("ULTRACLOUD_MARKER")
     }
 }
 
 /// Whether it gets to user space; the inner error says what happened instead.
 async fn boots(guest: &Guest) -> Result<std::result::Result<(), String>> {
-    let token = format!("{:016x}", Context::real().entropy().id());
     let mut child = Command::new(QEMU)
-        .args(&guest.how)
-        .args(["-m", "256", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"])
-        .arg("-kernel")
-        .arg(&guest.kernel)
-        .arg("-initrd")
-        .arg(&guest.initrd)
-        .args(["-append", &format!("console=ttyS0 panic=-1 uc.probe={token}")])
+        .args(&guest.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -179,7 +186,7 @@ async fn boots(guest: &Guest) -> Result<std::result::Result<(), String>> {
     let mut last = "it said nothing".to_owned();
     let heard = async {
         while let Ok(Some(line)) = lines.next_line().await {
-            if line.contains(&token) && line.contains("ULTRACLOUD_MARKER") {
+            if guest.has_said_it(&line) {
                 return true;
             }
             if !line.trim().is_empty() {

@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::roles::ChainfireSetup;
 use crate::state::ClusterState;
 use crate::supervisor::protocol::{
-    Answer, Ask, ClusterStatus, FaultRecord, Phase as ClusterPhase, ServiceReport,
+    Answer, Ask, ClusterStatus, FaultRecord, NodeStatus, Phase as ClusterPhase, ServiceReport,
 };
 use crate::switch::faults::Link;
 use crate::wire::{self, Kind};
@@ -336,6 +336,11 @@ impl Node {
         self.cluster.ask(&Ask::Power { node: self.name.clone(), on: true }).await.map(|_| ())
     }
 
+    /// Presses its reset button and waits until its services were started again. Machines only.
+    pub async fn reset(&self) -> Result<()> {
+        self.cluster.ask(&Ask::Reset { node: self.name.clone() }).await.map(|_| ())
+    }
+
     /// Stops its processors, or lets them go on. Machines only.
     pub async fn freeze(&self, frozen: bool) -> Result<()> {
         self.cluster.ask(&Ask::Freeze { node: self.name.clone(), frozen }).await.map(|_| ())
@@ -352,12 +357,20 @@ impl Node {
         self.cluster.ask(&ask).await.map(|_| ())
     }
 
+    /// How it is.
+    pub async fn status(&self) -> Result<NodeStatus> {
+        let mut nodes = self.cluster.status().await?.nodes;
+        let known = nodes.keys().cloned().collect::<Vec<_>>().join(", ");
+        nodes.remove(&self.name).with_context(|| format!("there is no node {}; there are {known}", self.name))
+    }
+
     /// How one of its services is.
     pub async fn service(&self, service: &str) -> Result<ServiceReport> {
-        let mut status = self.cluster.status().await?;
-        let node =
-            status.nodes.get_mut(&self.name).with_context(|| format!("there is no node {}", self.name))?;
-        node.services.remove(service).with_context(|| format!("{} has no service {service}", self.name))
+        self.status()
+            .await?
+            .services
+            .remove(service)
+            .with_context(|| format!("{} has no service {service}", self.name))
     }
 }
 

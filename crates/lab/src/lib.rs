@@ -12,6 +12,7 @@
 pub mod accel;
 pub mod agent;
 pub mod budget;
+pub mod capacity;
 pub mod certs;
 pub mod client;
 pub mod etcd;

@@ -13,8 +13,10 @@ const RUNTIME_ROOT: &str = "/run/ultracloud-lab";
 pub struct Paths {
     /// The checkout.
     pub repository: PathBuf,
-    /// Evidence of lanes, and everything below.
+    /// Everything below, unless it was moved.
     pub work_root: PathBuf,
+    /// Evidence of lanes; the work root itself unless a suite keeps its own.
+    pub evidence: PathBuf,
     /// This cluster's lock and state.
     pub cluster_root: PathBuf,
     /// What a stopped cluster keeps: node disks, keys, `cluster.json`.
@@ -52,14 +54,25 @@ impl Paths {
         };
         let state = absolute(state)?;
         let id = short_id(&state);
+        let work_root = absolute(work_root)?;
         Ok(Self {
             repository: absolute(repository)?,
-            work_root: absolute(work_root)?,
+            evidence: work_root.clone(),
+            work_root,
             cluster_root: absolute(cluster_root)?,
             runtime: Path::new(RUNTIME_ROOT).join(&id),
             state,
             id,
         })
+    }
+
+    /// Another cluster of the same checkout: its state in `root`, its evidence in `evidence`.
+    pub fn aside(&self, root: &Path, evidence: &Path) -> Result<Self> {
+        let (repository, work_root) = (self.repository.clone(), self.work_root.clone());
+        let aside = Self::new(repository, work_root, root.to_owned(), root.join("state"))?;
+        let evidence = std::path::absolute(evidence)
+            .with_context(|| format!("cannot tell where {} is", evidence.display()))?;
+        Ok(Self { evidence, ..aside })
     }
 
     /// Images of machines, by the hash of their recipe.

@@ -15,6 +15,14 @@ use crate::roles;
 /// The disk's serial in every machine.
 pub const SERIAL: &str = "uc-payload";
 
+/// Where the disk is mounted.
+const MOUNTED: &str = "/opt/ultracloud";
+
+/// What a machine boots inside of itself, on a machine.
+pub const GUEST_KERNEL: &str = "/opt/ultracloud/guest/vmlinuz";
+/// Its initial RAM disk.
+pub const GUEST_INITRD: &str = "/opt/ultracloud/guest/initrd";
+
 /// So many of the newest disks stay.
 const KEPT: usize = 3;
 
@@ -26,6 +34,9 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 pub struct Payload {
     /// `ultracloud`, `lab`, `uc`: by the names they have on a machine.
     pub programs: Vec<(String, PathBuf)>,
+    /// What a machine boots inside of itself: kernel and initial RAM disk, as [`GUEST_KERNEL`] and
+    /// [`GUEST_INITRD`].
+    pub guest: Option<(PathBuf, PathBuf)>,
     /// The repository's `images/units`.
     pub units: PathBuf,
     /// What the units' times are multiplied by.
@@ -69,11 +80,12 @@ impl Payload {
 
     fn digest(&self, units: &[(String, String)]) -> Result<String> {
         let mut hash = Sha256::new();
-        for (name, path) in &self.programs {
+        let guest = self.guest.iter().flat_map(|(kernel, initrd)| [kernel, initrd]).map(|path| ("", path));
+        for (name, path) in self.programs.iter().map(|(name, path)| (name.as_str(), path)).chain(guest) {
             hash.update(name);
-            let mut program = fs::File::open(path)
+            let mut file = fs::File::open(path)
                 .with_context(|| format!("{} is missing: run ./cluster build", path.display()))?;
-            std::io::copy(&mut program, &mut hash)?;
+            std::io::copy(&mut file, &mut hash)?;
         }
         for (path, text) in units {
             hash.update(format!("{path}\0{text}\0"));
@@ -87,6 +99,13 @@ impl Payload {
             let mut strip = Command::new("objcopy");
             strip.arg("--strip-debug").arg(path).arg(tree.join("bin").join(name));
             run(&mut strip, "binutils")?;
+        }
+        if let Some((kernel, initrd)) = &self.guest {
+            for (from, to) in [(kernel, GUEST_KERNEL), (initrd, GUEST_INITRD)] {
+                let to = tree.join(Path::new(to).strip_prefix(MOUNTED)?);
+                fs::create_dir_all(to.parent().context("a file without a place")?)?;
+                fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+            }
         }
         for (path, text) in units {
             let path = tree.join(path);
@@ -156,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_role_s_unit_is_filled_in() {
-        let payload = Payload { programs: Vec::new(), units: units(), time_scale: 10.0 };
+        let payload = Payload { programs: Vec::new(), guest: None, units: units(), time_scale: 10.0 };
         let files = payload.render().unwrap();
         let (_, text) = files.iter().find(|(path, _)| path.ends_with("/chainfire.service")).unwrap();
         assert!(!text.contains('@') || text.matches('@').count() == text.matches("=@").count(), "{text}");
@@ -170,7 +189,7 @@ mod tests {
     #[test]
     fn another_unit_is_another_disk_and_old_ones_go() {
         let root = tempfile::tempdir().unwrap();
-        let payload = |time_scale| Payload { programs: Vec::new(), units: units(), time_scale };
+        let payload = |time_scale| Payload { programs: Vec::new(), guest: None, units: units(), time_scale };
         let first = payload(1.0).digest(&payload(1.0).render().unwrap()).unwrap();
         assert_ne!(first, payload(2.0).digest(&payload(2.0).render().unwrap()).unwrap());
         let newest = root.path().join("payload-9.erofs");

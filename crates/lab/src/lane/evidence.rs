@@ -54,6 +54,9 @@ pub struct LaneResult {
     pub binary_sha256: Option<String>,
     /// Of all faults and loads.
     pub seed: u64,
+    /// The check that it began at; such a run proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Where it ran.
     pub host: Host,
     /// What was done to the cluster on purpose.
@@ -216,6 +219,7 @@ impl LaneResult {
             dirty: None,
             binary_sha256: None,
             seed,
+            from: None,
             host: Host::this(),
             faults: Vec::new(),
         }

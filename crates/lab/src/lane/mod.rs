@@ -20,10 +20,14 @@ use self::evidence::{CheckRecord, Evidence, LaneResult};
 use crate::client::{Cluster, readiness};
 use crate::paths::Paths;
 use crate::progress::Progress;
+use crate::supervisor::protocol::ClusterStatus;
 
 /// Between two looks at a predicate: first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// A machine's whole journal.
+const JOURNAL: Duration = Duration::from_secs(10);
 
 /// One run of a lane.
 pub struct Lane {
@@ -37,6 +41,10 @@ pub struct Lane {
     pub evidence: Evidence,
     progress: Progress,
     result: LaneResult,
+    /// The check that the lane is to begin at, until it comes.
+    from: Option<String>,
+    /// What was passed over on the way there.
+    passed_over: Vec<String>,
     /// The cluster's faults before this lane.
     faults_before: usize,
     cluster: Option<Cluster>,
@@ -56,7 +64,7 @@ pub type Seen<T> = std::result::Result<T, String>;
 impl Lane {
     /// Prepares the evidence. From here on a kill leaves `success: false` behind.
     pub fn begin(paths: &Paths, name: &str, seed: u64, progress: Progress) -> Result<Self> {
-        let evidence = Evidence::create(&paths.work_root, name)?;
+        let evidence = Evidence::create(&paths.evidence, name)?;
         let time_scale = 1.0;
         let mut result = LaneResult::begun(name, seed, time_scale);
         (result.commit, result.dirty) = git(paths);
@@ -68,6 +76,8 @@ impl Lane {
             evidence,
             progress,
             result,
+            from: None,
+            passed_over: Vec::new(),
             faults_before: 0,
             cluster: None,
         })
@@ -90,6 +100,25 @@ impl Lane {
         Ok(())
     }
 
+    /// Passes over all checks before this one, but for those whose result later ones need. Such a run looks into
+    /// something and proves nothing: it is never green.
+    pub fn begin_at(&mut self, check: &str) {
+        self.from = Some(check.to_owned());
+        self.result.from = Some(check.to_owned());
+    }
+
+    fn passes_over(&mut self, name: &str) -> bool {
+        if self.from.as_deref() == Some(name) {
+            self.from = None;
+        }
+        let over = self.from.is_some();
+        if over {
+            self.progress.line(&format!("      {name}: passed over"));
+            self.passed_over.push(name.to_owned());
+        }
+        over
+    }
+
     /// Makes a check: `check` waits and looks, and says in a few words what it saw.
     pub async fn check<T: Display>(
         &mut self,
@@ -97,6 +126,9 @@ impl Lane {
         patience: Duration,
         check: impl AsyncFnOnce(&Waiting<'_>) -> Result<T>,
     ) -> Result<()> {
+        if self.passes_over(name) {
+            return Ok(());
+        }
         self.check_value(name, patience, async |w| check(w).await.map(|detail| (detail.to_string(), ())))
             .await
     }
@@ -158,6 +190,7 @@ impl Lane {
     /// Writes the end down; collects logs, captures and faults. `outcome` is what the lane's function returned.
     pub async fn finish(mut self, outcome: Result<()>, supervisor_log: PathBuf) -> Result<Verdict> {
         self.progress.end();
+        let outcome = outcome.and_then(|()| self.is_a_proof());
         let mut error = outcome.err().map(|e| format!("{e:#}"));
         if let Some(cluster) = self.cluster.take()
             && let Err(e) = self.collect(&cluster, &supervisor_log).await
@@ -171,15 +204,51 @@ impl Lane {
         self.evidence.write_result(&self.result)?;
         let passed = self.result.checks.iter().filter(|c| c.ok).count();
         let failed = self.result.checks.len() - passed;
-        Ok(Verdict { lane: self.name, error, passed, failed, dir: self.evidence.dir().to_owned() })
+        let failed_check = self.result.checks.iter().find(|c| !c.ok).map(|c| c.name.clone());
+        let dir = self.evidence.dir().to_owned();
+        Ok(Verdict { lane: self.name, error, passed, failed, failed_check, seed: self.seed, dir })
+    }
+
+    fn is_a_proof(&self) -> Result<()> {
+        if let Some(never) = &self.from {
+            anyhow::bail!("no check is called `{never}`; there are: {}", self.passed_over.join("; "));
+        }
+        match &self.result.from {
+            Some(from) => anyhow::bail!("it began at `{from}`: what was run held, but that is no proof"),
+            None => Ok(()),
+        }
     }
 
     async fn collect(&mut self, cluster: &Cluster, supervisor_log: &std::path::Path) -> Result<()> {
         let status = cluster.status().await?;
         self.evidence.collect_logs(&status, supervisor_log)?;
         self.evidence.artifact("cluster-status", &status)?;
+        self.collect_journals(cluster, &status).await?;
         cluster.captures(&self.evidence.dir().join("links")).await?;
         self.result.faults = cluster.faults(self.faults_before).await?;
+        Ok(())
+    }
+
+    /// Of machines that are on: it is in their memory, and gone with their power.
+    async fn collect_journals(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<()> {
+        let is_machine = status.machines.is_some();
+        for (name, _) in status.nodes.iter().filter(|(_, node)| is_machine && node.process.is_some()) {
+            let node = cluster.node(name);
+            let patience = JOURNAL.mul_f64(self.time_scale);
+            let said = tokio::time::timeout(
+                patience,
+                node.exec(&["journalctl", "--no-pager", "-o", "short-iso-precise"]),
+            );
+            let said = said.await.with_context(|| format!("no journal of {name} within {patience:?}"))??;
+            anyhow::ensure!(
+                said.exit.is_clean(),
+                "journalctl on {name} ended with {}: {}",
+                said.exit,
+                said.stderr
+            );
+            let path = self.evidence.dir().join("nodes").join(name).join("journal.log");
+            std::fs::write(&path, said.stdout).with_context(|| format!("cannot write {}", path.display()))?;
+        }
         Ok(())
     }
 }
@@ -195,6 +264,10 @@ pub struct Verdict {
     pub passed: usize,
     /// Checks that did not.
     pub failed: usize,
+    /// The first of them.
+    pub failed_check: Option<String>,
+    /// Of everything random in it.
+    pub seed: u64,
     /// The evidence.
     pub dir: PathBuf,
 }
@@ -237,7 +310,7 @@ impl Waiting<'_> {
 }
 
 /// The checkout's commit and whether it has changes. A tree without git has neither.
-fn git(paths: &Paths) -> (Option<String>, Option<bool>) {
+pub(crate) fn git(paths: &Paths) -> (Option<String>, Option<bool>) {
     let run = |args: &[&str]| {
         let output = Command::new("git")
             .args(["-c", "safe.directory=*", "-C"])
@@ -275,6 +348,28 @@ mod tests {
         let killed = read(lane.evidence.dir());
         assert!(!killed.success && killed.finished.is_none());
         assert_eq!(killed.checks.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_begins_later_is_never_green() {
+        let run = async |from: &str| {
+            let (_dir, mut lane) = lane();
+            lane.begin_at(from);
+            let mut ran = Vec::new();
+            for name in ["one", "two", "three"] {
+                let check = lane.check(name, Duration::from_secs(1), async |_| {
+                    ran.push(name);
+                    Ok("held")
+                });
+                check.await.unwrap();
+            }
+            (ran, lane.finish(Ok(()), PathBuf::new()).await.unwrap().error.unwrap())
+        };
+        let (ran, error) = run("two").await;
+        assert_eq!(ran, ["two", "three"]);
+        assert!(error.contains("began at `two`"), "{error}");
+        let (ran, error) = run("four").await;
+        assert!(ran.is_empty() && error.contains("there are: one; two; three"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use crate::switch::faults::Link;
 const CLIENTS: u32 = 9;
 
 /// A fault, its consequences and the recovery.
-const FAULT: Duration = Duration::from_secs(60);
+pub(super) const FAULT: Duration = Duration::from_secs(60);
 
 /// The file system that gets full: data so far, and room for a while.
 const SMALL_DISK_MIB: u32 = 512;
@@ -41,6 +41,8 @@ pub async fn run(lane: &mut Lane, cluster: &Cluster, rounds: u32) -> Result<()> 
     let mut faults = Faults { lane, cluster, scene, rng };
     faults.network().await?;
     faults.processes(rounds).await?;
+    super::power::run(faults.lane, cluster, &faults.scene).await?;
+    super::machine_faults::run(faults.lane, cluster, &faults.scene).await?;
     faults.clock().await?;
     faults.failing_sync().await?;
     faults.torn_write().await?;
@@ -198,15 +200,7 @@ impl Faults<'_> {
             futures::future::try_join_all(nodes.iter().map(|n| n.start(CHAINFIRE))).await?;
             scene.recovered(w, &CANONICAL).await
         };
-        self.lane.check("restart of all three", FAULT, politely).await?;
-        let power = async |w: &Waiting<'_>| {
-            let leader = scene.leader(w, &CANONICAL).await?;
-            cluster.node(&leader).power_cut().await?;
-            scene.progress(w).await?;
-            cluster.node(&leader).power_on().await?;
-            scene.recovered(w, &CANONICAL).await
-        };
-        self.lane.check("the leader's node loses its power", FAULT, power).await
+        self.lane.check("restart of all three", FAULT, politely).await
     }
 
     async fn clock(&mut self) -> Result<()> {

@@ -1,15 +1,19 @@
 //! `smoke`: every service once. Each has one write, one read and one failover; what takes longer is a
 //! lane of its own.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::scene::{CANONICAL, CHAINFIRE, SOON, Scene, others, run_name};
+use crate::accel::{Guest, QEMU};
 use crate::client::{Cluster, host_ports};
 use crate::etcd::admin::Admin;
 use crate::etcd::ctl::Ctl;
+use crate::image::payload::{GUEST_INITRD, GUEST_KERNEL};
 use crate::lane::{Lane, Waiting};
+use crate::topology::NodeKind;
 
 /// Enough for a history; the lane stays short.
 const CLIENTS: u32 = 6;
@@ -17,12 +21,16 @@ const CLIENTS: u32 = 6;
 /// One answer of a healthy role.
 const HEALTH: Duration = Duration::from_secs(20);
 
+/// A guest in a machine: two seconds where KVM works on both levels.
+const NESTED: Duration = Duration::from_secs(15);
+
 /// Runs the lane.
 pub async fn run(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     health(lane, cluster).await?;
     let scene = Scene::begin(lane, cluster, CLIENTS).await?;
     convergence(lane, &scene).await?;
     failover(lane, cluster, &scene).await?;
+    nested(lane, cluster).await?;
     scene.judge(lane).await
 }
 
@@ -41,6 +49,36 @@ async fn health(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     lane.check("health of every role", HEALTH, check).await
 }
 
+/// On workers that are machines, a machine boots inside: with the processor's own help, which the outer one
+/// passes on.
+async fn nested(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
+    let status = cluster.status().await?;
+    if status.machines.is_none() {
+        return Ok(());
+    }
+    for (name, _) in status.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Worker) {
+        let check = async |w: &Waiting<'_>| {
+            let node = cluster.node(name);
+            w.show("a guest boots under KVM inside");
+            let guest = Guest::under_kvm(Path::new(GUEST_KERNEL), Path::new(GUEST_INITRD));
+            let argv: Vec<&str> =
+                std::iter::once(QEMU).chain(guest.arguments.iter().map(String::as_str)).collect();
+            let began = tokio::time::Instant::now();
+            let done = node.exec(&argv).await?;
+            let said = || done.stdout.lines().chain(done.stderr.lines()).last().unwrap_or("nothing");
+            ensure!(
+                done.stdout.lines().any(|line| guest.has_said_it(line)),
+                "QEMU on {name} ended with {} and without the guest's word: {}",
+                done.exit,
+                said()
+            );
+            Ok(format!("in {:.1} s", began.elapsed().as_secs_f64()))
+        };
+        lane.check(&format!("a guest boots under KVM inside {name}"), NESTED, check).await?;
+    }
+    Ok(())
+}
+
 /// What etcdctl writes through one replica, every replica shows.
 async fn convergence(lane: &mut Lane, scene: &Scene) -> Result<()> {
     let ctl = Ctl::find(&scene.etcd);
@@ -52,11 +90,7 @@ async fn convergence(lane: &mut Lane, scene: &Scene) -> Result<()> {
             ctl.run(&[&url(writer)?], &["put", &key, &value]).await?;
             for reader in CANONICAL {
                 let read = ctl.run(&[&url(reader)?], &["get", "--print-value-only", &key]).await?;
-                anyhow::ensure!(
-                    read.trim_end() == value,
-                    "{reader} shows `{}` of `{value}`",
-                    read.trim_end()
-                );
+                ensure!(read.trim_end() == value, "{reader} shows `{}` of `{value}`", read.trim_end());
             }
             for reader in CANONICAL {
                 let local = ["get", "--consistency=s", "--print-value-only", &key];

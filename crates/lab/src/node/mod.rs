@@ -45,10 +45,18 @@ pub trait Body: Send + Sync {
     async fn dial(&self, port: u16) -> io::Result<TcpStream>;
     /// What it says while it boots.
     fn console(&self) -> PathBuf;
+    /// The unix socket of its serial console, where it has one.
+    fn terminal(&self) -> Option<PathBuf> {
+        None
+    }
     /// A command on the host that gives a person a shell on it.
     fn shell(&self) -> Result<Vec<String>>;
     /// From now on a service's log is also on the host, in the node's directory, if it was not anyway.
     fn follow(self: Arc<Self>, _service: &str) {}
+    /// Starts it anew without switching it off, and waits until its agent answers.
+    async fn reset(&self) -> Result<()> {
+        bail!("{NOT_A_MACHINE}, it has no reset button: cut its power")
+    }
     /// Stops its processors, or lets them go on: nothing on the node notices but the time.
     async fn freeze(&self, _frozen: bool) -> Result<()> {
         bail!("{NOT_A_MACHINE}, it has no processors of its own to stop: pause its services")

@@ -201,6 +201,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Presses a machine's reset button, and waits for its services.
+    pub(super) async fn reset(&self, node: &str) -> Result<()> {
+        self.record(format!("reset {node}"));
+        let entry = self.entry(node)?;
+        entry.body.reset().await?;
+        self.start_all(entry).await
+    }
+
     /// Stops a node's processors, or lets them go on.
     pub(super) async fn freeze(&self, node: &str, frozen: bool) -> Result<()> {
         self.record(format!("{} {node}", if frozen { "freeze" } else { "thaw" }));
@@ -366,6 +374,7 @@ impl Cluster {
             process,
             boot_id,
             console: node.body.console(),
+            terminal: node.body.terminal(),
             shell: node.body.shell().unwrap_or_default(),
             services: services.map(|(name, s)| (name.clone(), self.service_report(node, &name, s))).collect(),
         }

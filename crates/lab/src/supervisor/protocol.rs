@@ -39,6 +39,11 @@ pub enum Ask {
         /// On or off.
         on: bool,
     },
+    /// Presses a machine's reset button; answers when its services were started again.
+    Reset {
+        /// Which.
+        node: String,
+    },
     /// Stops a node's processors, or lets them go on.
     Freeze {
         /// Which.
@@ -182,6 +187,9 @@ pub struct NodeStatus {
     pub boot_id: Option<String>,
     /// What it says while it boots, on the host.
     pub console: PathBuf,
+    /// Where its serial console is typed at, on the host; only machines have one.
+    #[serde(default)]
+    pub terminal: Option<PathBuf>,
     /// A command on the host that gives a shell on it.
     pub shell: Vec<String>,
     /// By name.

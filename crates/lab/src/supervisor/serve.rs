@@ -78,6 +78,7 @@ async fn obey(cluster: &Cluster, ask: Ask) -> Result<Answer> {
         Ask::Faults { since } => return Ok(Answer::Faults { faults: cluster.faults(since) }),
         Ask::Power { node, on: true } => cluster.power_on(&node).await?,
         Ask::Power { node, on: false } => cluster.power_cut(&node).await?,
+        Ask::Reset { node } => cluster.reset(&node).await?,
         Ask::Freeze { node, frozen } => cluster.freeze(&node, frozen).await?,
         Ask::Disk { node, fault } => cluster.disk_fault(&node, fault).await?,
         Ask::ProvisionChainfire { node, setup } => cluster.provision_chainfire(&node, setup).await?,

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::Setting;
 use super::lifecycle::{boot, boot_owned, interruptible, stop_whatever_runs, verb_lock, wipe};
+use super::{Nodes, Setting};
 use crate::client::{Cluster, Ownership};
 use crate::lane::{Lane, Verdict};
 use crate::lanes;
@@ -41,13 +41,23 @@ pub(super) enum Which {
 }
 
 impl Which {
-    fn name(self) -> &'static str {
+    /// What evidence calls it.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Smoke => "smoke",
             Self::ChainfireFaults { .. } => "chainfire-faults",
             Self::ChainfireLiveMembership => "chainfire-live-membership-proof",
             Self::CoreControlPlaneOps => "core-control-plane-ops-proof",
             Self::Durability => "durability-proof",
+        }
+    }
+
+    /// How it is called on a cluster of its own.
+    fn verb(self) -> String {
+        match self {
+            Self::Smoke => "fresh-smoke".to_owned(),
+            Self::ChainfireFaults { rounds } => format!("chainfire-faults --rounds {rounds}"),
+            which => which.name().to_owned(),
         }
     }
 
@@ -82,7 +92,7 @@ pub(super) async fn one(setting: &Setting, which: Which, on: On) -> Result<ExitC
             break;
         }
     }
-    Ok(announce(&verdicts))
+    Ok(announce(setting, which, &verdicts))
 }
 
 /// Runs every netns lane on clusters of their own, the later ones also when an earlier one failed.
@@ -96,18 +106,27 @@ pub(super) async fn portable(setting: &Setting, rounds: u32) -> Result<ExitCode>
         Which::Durability,
         Which::ChainfireFaults { rounds },
     ];
+    let mut green = true;
     for which in lanes {
-        verdicts.push(run(setting, which, On::Fresh).await?);
+        verdicts.push((which, run(setting, which, On::Fresh).await?));
     }
-    Ok(announce(&verdicts))
+    for (which, verdict) in verdicts {
+        green &= announce(setting, which, &[verdict]) == ExitCode::SUCCESS;
+    }
+    Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs one lane to its written end. An error here means that not even that was possible.
-async fn run(setting: &Setting, which: Which, on: On) -> Result<Verdict> {
+pub(super) async fn run(setting: &Setting, which: Which, on: On) -> Result<Verdict> {
+    let common = &setting.common;
+    let on = if common.from.is_some() { On::Running } else { on };
     let seed = setting.common.seed.unwrap_or_else(|| kit::entropy::Entropy::system().next_u64() >> 32);
     let progress = Progress::new(setting.common.plain);
     progress.line(&format!("lane {}, seed {seed}", which.name()));
     let mut lane = Lane::begin(&setting.paths, which.name(), seed, progress)?;
+    if let Some(check) = &common.from {
+        lane.begin_at(check);
+    }
     let mut hold = None;
     // One seed for the lane and for the switch of a cluster that it boots.
     let mut setting = setting.clone();
@@ -153,6 +172,8 @@ async fn on_cluster(
 /// Leaves a cluster as it was found: healed, or stopped if it was the lane's own.
 async fn put_away(setting: &Setting, on: On, hold: Option<Hold>) -> Result<()> {
     match hold {
+        // As it is, with its faults: somebody wants to look.
+        Some(Hold { ownership: Some(ownership), .. }) if setting.common.keep => ownership.release().await,
         Some(Hold { cluster, ownership: Some(_ownership) }) => cluster.shut_down().await,
         Some(Hold { cluster, ownership: None }) => cluster.heal().await,
         None if on == On::Fresh => stop_whatever_runs(&setting.paths).await,
@@ -160,15 +181,23 @@ async fn put_away(setting: &Setting, on: On, hold: Option<Hold>) -> Result<()> {
     }
 }
 
-/// Prints each lane's end, and says by the exit status whether all are green. Programs read the line
+/// Prints the end of each run of a lane, and says by the exit status whether all are green. Programs read the line
 /// `N passed, N failed`.
-fn announce(verdicts: &[Verdict]) -> ExitCode {
+pub(super) fn announce(setting: &Setting, which: Which, verdicts: &[Verdict]) -> ExitCode {
     for verdict in verdicts {
         match &verdict.error {
             None => println!("{} is green: {}", verdict.lane, verdict.dir.display()),
             Some(error) => {
                 println!("{} FAILED: {error}", verdict.lane);
                 println!("  logs and result.json: {}", verdict.dir.display());
+                println!("  again:      {}", again(setting, which, verdict));
+                if let Some(check) = verdict.failed_check.as_ref().filter(|_| setting.common.keep) {
+                    println!(
+                        "  go on here: ./cluster {} --seed {} --from '{check}'",
+                        which.verb(),
+                        verdict.seed
+                    );
+                }
             }
         }
         // A lane that failed outside of its checks has failed all the same.
@@ -177,4 +206,13 @@ fn announce(verdicts: &[Verdict]) -> ExitCode {
     }
     let green = verdicts.iter().all(|v| v.error.is_none());
     if green { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The command that does the same again and leaves the cluster to be looked at.
+fn again(setting: &Setting, which: Which, verdict: &Verdict) -> String {
+    let nodes = match setting.common.nodes {
+        Nodes::Netns => "",
+        Nodes::Vm => " --nodes vm",
+    };
+    format!("./cluster {}{nodes} --seed {} --keep", which.verb(), verdict.seed)
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Nodes, Setting, server_binary};
 use crate::accel;
+use crate::capacity::{self, Amount};
 use crate::client::{Cluster, readiness};
 use crate::image::payload::Payload;
 use crate::image::{self, Images, Recipe};
@@ -45,12 +46,15 @@ pub(super) async fn build(setting: &Setting) -> Result<ExitCode> {
 /// The images of this checkout's recipe, made now if they were not before.
 fn images(paths: &Paths) -> Result<Images> {
     let recipe = Recipe::load(&paths.repository.join("images"))?;
+    if !Images::of(&paths.images(), &recipe).exist() {
+        Amount::of_host(&paths.images())?.carries(capacity::needed_by_images(), &paths.images())?;
+    }
     image::build::build(&recipe, &paths.images(), &mut |line| eprintln!("{line}"))
         .context("cannot make the images of the nodes")
 }
 
 /// What machines are made of, made now where it was not before.
-async fn machines(setting: &Setting) -> Result<Machines> {
+pub(super) async fn machines(setting: &Setting) -> Result<Machines> {
     let Setting { common, paths } = setting;
     let images = images(paths)?;
     let verdict = accel::decide(common.accel, &images, &paths.accel()).await?;
@@ -58,7 +62,12 @@ async fn machines(setting: &Setting) -> Result<Machines> {
     let lab = std::env::current_exe().context("cannot tell where lab itself is")?;
     let programs = vec![("ultracloud".to_owned(), ultracloud), ("lab".to_owned(), lab)];
     let units = paths.repository.join("images/units");
-    let payload = Payload { programs, units, time_scale: verdict.time_scale };
+    let payload = Payload {
+        programs,
+        guest: Some((images.kernel(), images.initrd())),
+        units,
+        time_scale: verdict.time_scale,
+    };
     let (payload, payload_digest) =
         payload.make(&paths.images()).context("cannot make the disk with the binaries")?;
     Ok(Machines { images, payload, payload_digest, verdict })
@@ -122,6 +131,9 @@ pub(super) async fn boot_owned(
     let mut arguments = supervisor_arguments(setting)?;
     if setting.common.nodes == Nodes::Vm {
         let made = machines(setting).await?;
+        let paths = &setting.paths;
+        let need = capacity::needed(&setting.topology()?, made.verdict.accel);
+        Amount::of_host(&paths.state)?.carries(need, &paths.state)?;
         let file = setting.paths.machines();
         fs::create_dir_all(&setting.paths.state)?;
         fs::write(&file, serde_json::to_vec_pretty(&made)?)

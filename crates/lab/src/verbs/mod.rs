@@ -1,10 +1,13 @@
 //! The command line: `./cluster VERB`.
 
+mod console;
 mod env;
 mod lanes;
 mod lifecycle;
+mod logs;
 mod ssh;
 mod status;
+mod suite;
 mod work_root;
 
 use std::path::PathBuf;
@@ -29,6 +32,9 @@ Examples:
   ./cluster chainfire-faults --rounds 5 a short round of faults on a fresh cluster
   ./cluster chainfire-live-membership-proof --times 10
                                         ten runs in a row, each on a fresh cluster
+  ./cluster fresh-smoke --nodes vm      the same on six QEMU machines, with KVM or without
+  ./cluster start --nodes vm; ./cluster console node04
+                                        machines that stay; type at one of them
   ./cluster stop; ./cluster clean       end it; forget its data
 
 Evidence of a lane is in work/<lane>/latest; a running cluster's state in work/test-cluster/state.";
@@ -64,6 +70,12 @@ struct Common {
     /// Run the lane so often in a row; the first run that fails is the last.
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
+    /// Leave a lane's fresh cluster running, whatever came of it.
+    #[arg(long, global = true)]
+    keep: bool,
+    /// On the cluster that runs, begin the lane at this check: to look into a failure. Never a proof.
+    #[arg(long, global = true, value_name = "CHECK")]
+    from: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,6 +116,24 @@ enum Verb {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// The serial console of a machine; Ctrl-] leaves it.
+    Console {
+        /// Its name.
+        node: String,
+    },
+    /// What a node said: `console`, `journal` (of machines) or a service. Without one, where each is.
+    Logs {
+        /// Its name.
+        node: String,
+        /// Which log.
+        which: Option<String>,
+        /// So many of its last lines.
+        #[arg(short = 'n', long, default_value_t = 100)]
+        lines: u32,
+        /// And what comes, until Ctrl-C.
+        #[arg(short, long)]
+        follow: bool,
+    },
     /// One write, one read and one failover per service, on the running cluster (booted if none runs).
     Smoke,
     /// As smoke, on a cluster booted from nothing and stopped afterwards.
@@ -127,6 +157,12 @@ enum Verb {
         /// How many rounds of kill -9, pause or partition in chainfire-faults.
         #[arg(long, default_value_t = 30)]
         rounds: u32,
+    },
+    /// The lanes on machines whose evidence is worth publishing, in order, each on a fresh cluster. Refuses without
+    /// working KVM; --accel tcg runs them all the same, and the result says so.
+    RunPublishableKvmSuite {
+        /// Where environment, evidence and result go.
+        log_dir: PathBuf,
     },
     /// What the work root takes on disk.
     WorkRootBudget {
@@ -223,6 +259,11 @@ async fn dispatch(setting: Setting, verb: Verb) -> Result<ExitCode> {
         Verb::Status { json } => status::run(&setting, json).await,
         Verb::Env { json } => env::run(&setting, json).await,
         Verb::Ssh { node, command } => ssh::run(&setting, &node, &command).await,
+        Verb::Console { node } => console::run(&setting, &node).await,
+        Verb::Logs { node, which, lines, follow } => {
+            logs::run(&setting, &node, which.as_deref(), lines, follow).await
+        }
+        Verb::RunPublishableKvmSuite { log_dir } => suite::run_all(setting, &log_dir).await,
         Verb::Smoke => lanes::one(&setting, Which::Smoke, On::RunningOrNew).await,
         Verb::Validate => lanes::one(&setting, Which::Smoke, On::Running).await,
         Verb::FreshSmoke => lanes::one(&setting, Which::Smoke, On::Fresh).await,

@@ -37,10 +37,7 @@ pub(super) async fn run(setting: &Setting, node: &str, command: &[String]) -> Re
 
 /// Replaces this process by the shell, so that the terminal is its own.
 async fn shell(cluster: &Cluster, node: &str) -> Result<ExitCode> {
-    let status = cluster.status().await?;
-    let known = || status.nodes.keys().cloned().collect::<Vec<_>>().join(", ");
-    let node =
-        status.nodes.get(node).with_context(|| format!("there is no node {node}; there are {}", known()))?;
+    let node = cluster.node(node).status().await?;
     let (program, arguments) = node.shell.split_first().context("the node is off")?;
     Err(Command::new(program).args(arguments).exec()).with_context(|| format!("cannot run {program}"))
 }

@@ -66,12 +66,14 @@ impl Bus {
         T::try_from(value).ok().with_context(|| format!("systemd's {property} is of another type"))
     }
 
-    /// The object of a unit, which must have been found.
+    /// The object of a unit, which must have been found. systemd keeps it while this connection lives: of a unit
+    /// that nobody wants and that ended well it would forget how it ended.
     pub(super) async fn load(&self, unit: &str) -> Result<String> {
         let answer = self.manager("LoadUnit", &(unit,)).await?;
         let path: OwnedObjectPath = answer.body().deserialize()?;
         let state: String = self.get(path.as_str(), UNIT, "LoadState").await?;
         ensure!(state == "loaded", "systemd says that {unit} is {state}");
+        self.manager("RefUnit", &(unit,)).await?;
         Ok(path.to_string())
     }
 

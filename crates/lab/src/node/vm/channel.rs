@@ -18,13 +18,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A channel that is kept up for as long as a clone of this exists.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
-    opener: watch::Receiver<Option<Opener>>,
+    opener: watch::Receiver<State>,
+}
+
+/// The channel as it is, and how often the agent was greeted.
+#[derive(Clone, Debug, Default)]
+struct State {
+    opener: Option<Opener>,
+    contacts: u64,
 }
 
 impl Channel {
     /// Keeps the channel behind QEMU's socket up.
     pub(super) fn keep(socket: PathBuf, tasks: &Tasks) -> Self {
-        let (publish, opener) = watch::channel(None);
+        let (publish, opener) = watch::channel(State::default());
         let inner = tasks.clone();
         tasks.spawn(async move {
             tokio::select! {
@@ -38,27 +45,41 @@ impl Channel {
 
     /// Waits until the machine's agent answers.
     pub(super) async fn first_contact(&self) -> io::Result<()> {
-        let mut opener = self.opener.clone();
-        opener.wait_for(Option::is_some).await.map(drop).map_err(|_| io::ErrorKind::NotConnected.into())
+        self.contact_after(0).await
+    }
+
+    /// How often an agent has answered the greeting.
+    pub(super) fn contact(&self) -> u64 {
+        self.opener.borrow().contacts
+    }
+
+    /// Waits until an agent has answered the greeting once more than that.
+    pub(super) async fn contact_after(&self, contact: u64) -> io::Result<()> {
+        let mut state = self.opener.clone();
+        let anew = state.wait_for(|state| state.contacts > contact && state.opener.is_some()).await;
+        anew.map(drop).map_err(|_| io::ErrorKind::NotConnected.into())
     }
 
     /// Begins a conversation.
     pub(super) async fn open(&self) -> io::Result<BoxStream> {
-        let opener = self.opener.borrow().clone();
+        let opener = self.opener.borrow().opener.clone();
         let deaf = || io::Error::new(io::ErrorKind::NotConnected, "its agent does not answer");
         opener.ok_or_else(deaf)?.open().await
     }
 }
 
-async fn keep_up(socket: &PathBuf, publish: &watch::Sender<Option<Opener>>, tasks: &Tasks) {
+async fn keep_up(socket: &PathBuf, publish: &watch::Sender<State>, tasks: &Tasks) {
     let entropy = Entropy::system();
     loop {
         // A fresh connection each time: QEMU shows the guest that the earlier one has ended.
         match reach(socket, &entropy, tasks).await {
             Ok(opener) => {
-                publish.send_replace(Some(opener.clone()));
+                publish.send_modify(|state| {
+                    state.opener = Some(opener.clone());
+                    state.contacts += 1;
+                });
                 opener.lost().await;
-                publish.send_replace(None);
+                publish.send_modify(|state| state.opener = None);
             }
             Err(e) => tracing::debug!("{}: {e}", socket.display()),
         }

@@ -66,6 +66,9 @@ pub(super) const DATA_FORMAT: &str = "data-format";
 /// What limits it.
 pub(super) const DATA_LIMITS: &str = "data-limits";
 
+/// Room for translated code under TCG, MiB: that of a whole boot fits.
+pub const TRANSLATED_MIB: u32 = 64;
+
 /// Memory and processors that a kind of node gets.
 pub fn size_of(kind: NodeKind) -> (u32, u32) {
     match kind {
@@ -93,9 +96,9 @@ impl Machine {
 
     fn board(&self) -> Vec<String> {
         let (accel, cpu) = match self.accel {
-            Accel::Kvm => ("kvm", "host"),
-            // The translated code of a whole boot fits; five-level page tables only cost.
-            Accel::Tcg => ("tcg,thread=multi,tb-size=64", "max,la57=off"),
+            Accel::Kvm => ("kvm".to_owned(), "host"),
+            // Five-level page tables only cost.
+            Accel::Tcg => (format!("tcg,thread=multi,tb-size={TRANSLATED_MIB}"), "max,la57=off"),
         };
         words(&[
             "-name",
@@ -103,7 +106,7 @@ impl Machine {
             "-machine",
             "q35,sata=off,smbus=off,i8042=off,hpet=off,vmport=off,graphics=off",
             "-accel",
-            accel,
+            &accel,
             "-cpu",
             cpu,
             "-m",

@@ -186,6 +186,18 @@ impl VmBody {
         Ok(Begun { monitor, channel, cable: plug.into() })
     }
 
+    fn running<T>(&self, what: impl FnOnce(&Running) -> T) -> Result<T> {
+        self.lock().as_ref().map(what).with_context(|| format!("{} is off", self.name()))
+    }
+
+    fn monitor(&self) -> Result<qmp::Monitor> {
+        self.running(|running| running.monitor.clone())
+    }
+
+    fn channel(&self) -> Result<Channel> {
+        self.running(|running| running.channel.clone())
+    }
+
     /// Takes the machine away from whoever would talk to it.
     fn take(&self) -> Option<Running> {
         self.lock().take()
@@ -239,9 +251,8 @@ impl Body for VmBody {
     }
 
     async fn connect(&self) -> io::Result<BoxStream> {
-        let channel = self.lock().as_ref().map(|running| running.channel.clone());
-        let off = || io::Error::new(io::ErrorKind::NotConnected, format!("{} is off", self.name()));
-        channel.ok_or_else(off)?.open().await
+        let off = |e| io::Error::new(io::ErrorKind::NotConnected, e);
+        self.channel().map_err(off)?.open().await
     }
 
     async fn dial(&self, port: u16) -> io::Result<TcpStream> {
@@ -253,6 +264,10 @@ impl Body for VmBody {
 
     fn console(&self) -> PathBuf {
         self.spec.dir.join("console.log")
+    }
+
+    fn terminal(&self) -> Option<PathBuf> {
+        Some(self.sockets().console.clone())
     }
 
     fn shell(&self) -> Result<Vec<String>> {
@@ -272,15 +287,21 @@ impl Body for VmBody {
         }
     }
 
+    async fn reset(&self) -> Result<()> {
+        let (channel, monitor) = (self.channel()?, self.monitor()?);
+        let before = channel.contact();
+        monitor::reset(&monitor).await?;
+        let patience = self.scaled(BOOT_DEADLINE);
+        let anew = tokio::time::timeout(patience, channel.contact_after(before)).await;
+        anew.with_context(|| format!("its agent did not answer within {patience:?} of the reset"))??;
+        Ok(())
+    }
+
     async fn freeze(&self, frozen: bool) -> Result<()> {
-        let monitor = self.lock().as_ref().map(|running| running.monitor.clone());
-        let monitor = monitor.with_context(|| format!("{} is off", self.name()))?;
-        monitor::freeze(&monitor, frozen).await
+        monitor::freeze(&self.monitor()?, frozen).await
     }
 
     async fn disk_fault(&self, fault: DiskFault) -> Result<()> {
-        let monitor = self.lock().as_ref().map(|running| running.monitor.clone());
-        let monitor = monitor.with_context(|| format!("{} is off", self.name()))?;
-        monitor::disk_fault(&monitor, fault).await
+        monitor::disk_fault(&self.monitor()?, fault).await
     }
 }

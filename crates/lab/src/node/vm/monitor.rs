@@ -28,6 +28,11 @@ pub(super) async fn freeze(monitor: &Monitor, frozen: bool) -> Result<()> {
     monitor.execute::<Value>(command, qmp::none()).await.map(drop).context("QEMU refuses")
 }
 
+/// Presses the reset button.
+pub(super) async fn reset(monitor: &Monitor) -> Result<()> {
+    monitor.execute::<Value>("system_reset", qmp::none()).await.map(drop).context("QEMU refuses")
+}
+
 /// Makes the data disk as it is wanted; whatever was wrong before is over.
 pub(super) async fn disk_fault(monitor: &Monitor, fault: DiskFault) -> Result<()> {
     limit(monitor, fault.iops).await.context("cannot limit the disk")?;
