@@ -162,8 +162,9 @@ async fn greet(stream: &mut BoxStream, mine: u64) -> io::Result<()> {
 }
 
 async fn be_greeted(stream: &mut BoxStream, mine: u64) -> io::Result<()> {
-    // Makes what is left of an earlier life of the host end at once.
-    stream.write_all(b"\nuc-here\n").await?;
+    // Makes what is left of an earlier life of the host end at once: longer than a header of yamux, whose first byte
+    // must be 0.
+    stream.write_all(b"\nuc-here, and whoever I was is gone\n").await?;
     let mut go = String::new();
     loop {
         let line = line_that(stream, |line| Some(line.to_owned())).await?;

@@ -85,6 +85,11 @@ impl Paths {
         self.images().join("accel.json")
     }
 
+    /// Where this cluster's machines sleep between two starts.
+    pub fn beds(&self) -> PathBuf {
+        self.images().join("asleep").join(&self.id)
+    }
+
     /// Links to the clients that `env` puts on the PATH.
     pub fn bin(&self) -> PathBuf {
         self.state.join("bin")

@@ -126,8 +126,8 @@ pub fn chainfire_config(
             ca: format!("{etc}/ca.pem"),
         },
         raft: (time_scale > 1.0).then(|| Raft {
-            heartbeat: millis(HEARTBEAT.mul_f64(time_scale.min(MOST))),
-            election: millis(ELECTION.mul_f64(time_scale.min(MOST))),
+            heartbeat: millis(HEARTBEAT.mul_f64(pace(time_scale))),
+            election: millis(ELECTION.mul_f64(pace(time_scale))),
         }),
     };
     toml::to_string(&file).expect("strings, numbers and lists always serialise")
@@ -148,10 +148,18 @@ struct Chainfire<'a> {
     raft: Option<Raft>,
 }
 
-/// ChainFire's own timing, stretched by this at most: slower than that, nothing would be proven.
+/// ChainFire's own timing.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 const ELECTION: Duration = Duration::from_secs(1);
+
+/// How much slower a replica and those who ask it may be: by this at most, because slower than that nothing would
+/// be proven.
 const MOST: f64 = 3.0;
+
+/// What the timing of a protocol is multiplied by; deadlines of checks are by the whole scale.
+pub fn pace(time_scale: f64) -> f64 {
+    time_scale.clamp(1.0, MOST)
+}
 
 fn millis(time: Duration) -> String {
     format!("{}ms", time.as_millis())

@@ -35,7 +35,9 @@ pub(super) async fn follow(
 }
 
 async fn send(path: &Path, mut offset: u64, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    // A log that comes into being while somebody waits for it is new from its beginning.
     let mut inode = None;
+    let mut was_missing = false;
     let mut buffer = vec![0; CHUNK];
     loop {
         // A service that has not said anything has no log yet.
@@ -43,7 +45,7 @@ async fn send(path: &Path, mut offset: u64, to: &mut (impl AsyncWrite + Unpin)) 
             let meta = file.metadata()?;
             if inode.is_none() {
                 // A machine that lost its power may have lost the end, too.
-                offset = offset.min(meta.len());
+                offset = if was_missing { 0 } else { offset.min(meta.len()) };
             } else if inode != Some(meta.ino()) || meta.len() < offset {
                 offset = 0;
             }
@@ -56,6 +58,8 @@ async fn send(path: &Path, mut offset: u64, to: &mut (impl AsyncWrite + Unpin)) 
                 wire::write(to, Kind::Stdout, &buffer[..size]).await?;
                 offset += size as u64;
             }
+        } else {
+            was_missing = true;
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -64,6 +68,23 @@ async fn send(path: &Path, mut offset: u64, to: &mut (impl AsyncWrite + Unpin)) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_was_not_there_is_shown_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let (mut near, far) = tokio::io::duplex(1 << 20);
+        let (mut from, mut to) = tokio::io::split(far);
+        let reader = async {
+            tokio::time::sleep(PAUSE * 2).await;
+            std::fs::write(&path, "new").unwrap();
+            assert_eq!(wire::read(&mut near).await.unwrap().unwrap().1, b"new");
+        };
+        tokio::select! {
+            () = follow(&path, 1000, &mut from, &mut to) => panic!("it ended by itself"),
+            () = reader => {}
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_shows_what_comes_and_begins_again_with_a_new_file() {

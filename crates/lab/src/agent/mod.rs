@@ -13,11 +13,11 @@ mod small_disk;
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
 
-use crate::node::protocol::{Launch, ServiceStatus};
+use crate::node::protocol::{Awakening, Launch, ServiceStatus};
 use crate::node::unit::Unit;
 
 /// Where root is at home on a node.
@@ -56,6 +56,14 @@ pub trait Services: Send + Sync {
     async fn signal(&self, name: &str, signal: Signal, hold: bool) -> Result<()>;
     /// A file was written that may be a service's own.
     async fn hand_over(&self, path: &str) -> Result<()>;
+    /// The node has its place in the network: from now on services may be started.
+    async fn plugged_in(&self) -> Result<()> {
+        Ok(())
+    }
+    /// The node was asleep, in a file on the host, for it does not know how long.
+    async fn awake(&self, _awakening: &Awakening) -> Result<()> {
+        bail!("only a machine sleeps")
+    }
     /// Begins the node's orderly end.
     async fn power_off(&self) -> Result<()>;
     /// The last thing done on the node, after the end was answered.

@@ -77,9 +77,11 @@ async fn obey(node: &Node, request: Request, from: &mut (impl AsyncRead + Unpin)
         Request::Files { dir } => return Ok(Reply::Files { files: files::list(Path::new(&dir))? }),
         Request::Network { address, prefix, mac } => {
             network::configure(&node.reaper, address, prefix, &mac).await?;
+            services.plugged_in().await?;
             node.mark.print("network");
             None
         }
+        Request::Awake { awakening } => services.awake(&awakening).await.map(|()| None)?,
         Request::Push { path, mode } => {
             let content = wire::read_input(from, files::MAX_PUSH).await?;
             write_private(Path::new(&path), mode, &content)

@@ -24,6 +24,8 @@ const CALL: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Etcd {
     tls: TlsOptions,
+    /// How much slower than usual the replicas may answer.
+    patience: f64,
     /// URL of each replica on the host's loopback, by node.
     endpoints: Arc<Mutex<BTreeMap<String, String>>>,
     /// The operator's files, for foreign clients.
@@ -69,7 +71,8 @@ impl Etcd {
         let tls = TlsOptions::new()
             .ca_certificate(Certificate::from_pem(read(&operator.ca)?))
             .identity(Identity::from_pem(read(&operator.cert)?, read(&operator.key)?));
-        let etcd = Self { tls, endpoints: Arc::default(), operator };
+        let patience = crate::roles::pace(cluster.status().await?.time_scale());
+        let etcd = Self { tls, patience, endpoints: Arc::default(), operator };
         etcd.look_again(cluster).await?;
         Ok(etcd)
     }
@@ -80,6 +83,11 @@ impl Etcd {
         let found = ports.into_iter().map(|(node, port)| (node, format!("https://127.0.0.1:{port}")));
         self.lock().extend(found);
         Ok(())
+    }
+
+    /// How long is waited for what usually takes less than that.
+    pub(crate) fn patient(&self, usual: Duration) -> Duration {
+        usual.mul_f64(self.patience)
     }
 
     /// The URL of a node's replica.
@@ -94,7 +102,8 @@ impl Etcd {
     /// The ways to some of the replicas.
     pub fn ways(&self, nodes: &[&str]) -> Result<Endpoints> {
         let urls = nodes.iter().map(|n| Ok(((*n).to_owned(), self.url(n)?))).collect::<Result<Vec<_>>>()?;
-        Ok(Endpoints::new(ConnectOptions::new().with_tls(self.tls.clone()), urls))
+        let ways = Endpoints::new(ConnectOptions::new().with_tls(self.tls.clone()), urls);
+        Ok(ways.with_patience(self.patience))
     }
 
     /// A client of one replica. It connects when it is used.

@@ -14,6 +14,8 @@ use super::Etcd;
 #[derive(Clone, Debug)]
 pub struct Uc {
     program: PathBuf,
+    /// How much more time than usual it gets.
+    patience: f64,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -40,7 +42,7 @@ impl Uc {
             ("ETCDCTL_CERT", operator.cert.display().to_string()),
             ("ETCDCTL_KEY", operator.key.display().to_string()),
         ];
-        Ok(Self { program, environment })
+        Ok(Self { program, patience: etcd.patience, environment })
     }
 
     /// Runs it against these endpoints, whatever comes of it.
@@ -54,6 +56,7 @@ impl Uc {
             .env("ETCDCTL_ENDPOINTS", endpoints.join(","))
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        let deadline = deadline.mul_f64(self.patience);
         let output = tokio::time::timeout(deadline, command.output())
             .await
             .with_context(|| format!("uc {} did not end within {deadline:?}", arguments.join(" ")))?

@@ -5,12 +5,11 @@
 /busybox mount -t sysfs none /sys
 /busybox mount -t devtmpfs none /dev
 while read -r module; do /busybox insmod "/modules/$module"; done </modules/order
-root= payload= data=
+root= payload=
 for word in $(/busybox cat /proc/cmdline); do
     case "$word" in
         uc.root=*) root=${word#*=} ;;
         uc.payload=*) payload=${word#*=} ;;
-        uc.data=*) data=${word#*=} ;;
         # Somebody wants to know whether a machine like this one gets as far as here.
         uc.probe=*) echo "ULTRACLOUD_MARKER probe ${word#*=}"; /busybox poweroff -f ;;
     esac
@@ -46,7 +45,6 @@ mount_disk() {
 
 mount_disk "$root" ext4 noatime /sysroot
 [ -z "$payload" ] || mount_disk "$payload" erofs ro /sysroot/opt/ultracloud
-[ -z "$data" ] || mount_disk "$data" ext4 noatime /sysroot/var/lib/ultracloud
 /busybox mount --move /dev /sysroot/dev
 /busybox umount /sys /proc
 exec /busybox switch_root /sysroot /sbin/init

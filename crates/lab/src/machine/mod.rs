@@ -4,6 +4,8 @@
 //! it can be asked while the network is cut. Services are systemd's ([`systemd`]). Who the machine is
 //! comes as a credential from its firmware ([`identity`]); nothing of it is in the image.
 
+mod awake;
+mod data;
 pub mod identity;
 mod port;
 mod systemd;

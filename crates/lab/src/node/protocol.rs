@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{Exit, Phase, Unit};
+use crate::machine::identity::Identity;
 
 /// A request to a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +23,11 @@ pub enum Request {
         prefix: u8,
         /// The interface's MAC address, as `02:00:…`.
         mac: String,
+    },
+    /// Tells a machine that was asleep in a file on the host what has changed meanwhile.
+    Awake {
+        /// What has.
+        awakening: Box<Awakening>,
     },
     /// Runs a command. Input frames go to it, output frames come back, then [`Reply::Exited`].
     Exec {
@@ -100,6 +106,17 @@ pub enum Request {
     },
     /// Stops the services and ends the node.
     PowerOff,
+}
+
+/// What a machine that was asleep cannot know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Awakening {
+    /// Who it is today.
+    pub identity: Identity,
+    /// What time it is, milliseconds since the Unix epoch.
+    pub unix_ms: i64,
+    /// Drawn on the host: without it, every machine that wakes from one file would draw the same numbers.
+    pub entropy: [u64; 4],
 }
 
 /// How a service is started, beside its definition.

@@ -12,6 +12,7 @@ use crate::node::netns::NetnsBody;
 use crate::node::vm::door::Door;
 use crate::node::vm::machine::{Disk, Machine, Sockets, size_of};
 use crate::node::vm::ssh::Keys;
+use crate::node::vm::warm::Bed;
 use crate::node::vm::{Machines, VmBody, VmSpec};
 use crate::node::{Body, Cable};
 use crate::paths::Paths;
@@ -62,8 +63,15 @@ impl Maker<'_> {
         let keys = Keys::open(&self.paths.pki(), &known)?;
         let mut bodies: Vec<Arc<dyn Body>> = Vec::new();
         for spec in &self.topology.nodes {
+            let machine = self.machine(spec, made);
+            let bed = made.beds.as_ref().map(|beds| {
+                let arguments = machine.arguments().join("\0");
+                let traits = [&made.images.digest, &made.payload_digest, &made.qemu, &arguments];
+                Bed::of(beds.join(&spec.name), &traits.map(String::as_str))
+            });
             let vm = VmSpec {
-                machine: self.machine(spec, made),
+                machine,
+                bed,
                 identity: self.identity(spec, &keys),
                 dir: self.paths.node(&spec.name),
                 cgroup: self.node_cgroup(&spec.name)?,

@@ -178,10 +178,14 @@ impl Cluster {
             shared.state.nodes.insert(node.spec.name.clone(), process);
             shared.state.save(&self.paths)?;
         }
+        self.give_place(node).await
+    }
+
+    /// Its place in the network, and with it the leave to start services.
+    async fn give_place(&self, node: &NodeEntry) -> Result<()> {
+        let (address, prefix) = (node.spec.address, self.topology.network.prefix);
         let mac = node.spec.mac_text();
-        let prefix = self.topology.network.prefix;
-        call(&*node.body, &Request::Network { address: node.spec.address, prefix, mac }).await?;
-        Ok(())
+        call(&*node.body, &Request::Network { address, prefix, mac }).await.map(drop)
     }
 
     /// Switches one node on again, with the services its topology gives it.
@@ -206,6 +210,7 @@ impl Cluster {
         self.record(format!("reset {node}"));
         let entry = self.entry(node)?;
         entry.body.reset().await?;
+        self.give_place(entry).await?;
         self.start_all(entry).await
     }
 
@@ -306,11 +311,7 @@ impl Cluster {
     pub(super) async fn shut_down(&self) {
         self.lock().phase = Phase::Stopping;
         let offs = self.nodes.iter().map(|node| async move {
-            if node.body.process().is_some() {
-                let asked = call(&*node.body, &Request::PowerOff);
-                let _ = tokio::time::timeout(POWER_OFF_DEADLINE.mul_f64(self.time_scale()), asked).await;
-            }
-            if let Err(e) = node.body.powered_off(POWER_OFF_DEADLINE).await {
+            if let Err(e) = self.switch_off(node).await {
                 tracing::warn!("{} was switched off the hard way: {e:#}", node.spec.name);
             }
             self.switch.unplug(node.index);
@@ -319,6 +320,20 @@ impl Cluster {
         if let Err(e) = self.put_away() {
             tracing::error!("not everything could be put away: {e:#}");
         }
+    }
+
+    /// In good order if its agent can be asked for it. One that is deaf is not waited for.
+    async fn switch_off(&self, node: &NodeEntry) -> Result<()> {
+        if node.body.process().is_none() {
+            return node.body.power_cut().await;
+        }
+        let patience = POWER_OFF_DEADLINE.mul_f64(roles::pace(self.time_scale()));
+        let asked = tokio::time::timeout(patience, call(&*node.body, &Request::PowerOff)).await;
+        if let Err(e) = asked.context("its agent does not answer").flatten() {
+            node.body.power_cut().await?;
+            return Err(e);
+        }
+        node.body.powered_off(patience).await
     }
 
     fn put_away(&self) -> Result<()> {

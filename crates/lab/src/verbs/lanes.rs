@@ -154,7 +154,7 @@ async fn on_cluster(
     let (cluster, ownership) = match on {
         On::Fresh => {
             wipe(&setting.paths).await?;
-            let (cluster, ownership) = boot_owned(setting, &progress).await?;
+            let (cluster, ownership) = boot_owned(setting, &progress, false).await?;
             (cluster, Some(ownership))
         }
         On::Running => (Cluster::running(&setting.paths).await?, None),

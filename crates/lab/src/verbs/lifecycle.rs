@@ -70,7 +70,8 @@ pub(super) async fn machines(setting: &Setting) -> Result<Machines> {
     };
     let (payload, payload_digest) =
         payload.make(&paths.images()).context("cannot make the disk with the binaries")?;
-    Ok(Machines { images, payload, payload_digest, verdict })
+    let qemu = accel::qemu_version()?;
+    Ok(Machines { images, payload, payload_digest, verdict, qemu, beds: None })
 }
 
 /// Boots the cluster, or says that it runs.
@@ -117,21 +118,23 @@ pub(super) async fn interruptible<T>(work: impl Future<Output = Result<T>>) -> R
 
 /// Boots a cluster that will outlive this process once it is up.
 pub(super) async fn boot(setting: &Setting, progress: &Progress) -> Result<Cluster> {
-    let (cluster, ownership) = boot_owned(setting, progress).await?;
+    let (cluster, ownership) = boot_owned(setting, progress, !setting.common.cold).await?;
     ownership.release().await?;
     Ok(cluster)
 }
 
-/// Boots a cluster that lives as long as the ownership.
+/// Boots a cluster that lives as long as the ownership. Only `warm` machines may be woken instead.
 pub(super) async fn boot_owned(
     setting: &Setting,
     progress: &Progress,
+    warm: bool,
 ) -> Result<(Cluster, crate::client::Ownership)> {
     progress.begin("boot");
     let mut arguments = supervisor_arguments(setting)?;
     if setting.common.nodes == Nodes::Vm {
-        let made = machines(setting).await?;
+        let mut made = machines(setting).await?;
         let paths = &setting.paths;
+        made.beds = warm.then(|| paths.beds());
         let need = capacity::needed(&setting.topology()?, made.verdict.accel);
         Amount::of_host(&paths.state)?.carries(need, &paths.state)?;
         let file = setting.paths.machines();

@@ -70,6 +70,9 @@ struct Common {
     /// Run the lane so often in a row; the first run that fails is the last.
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
+    /// Boot machines that could be woken from where an earlier start has put them to sleep.
+    #[arg(long, global = true)]
+    cold: bool,
     /// Leave a lane's fresh cluster running, whatever came of it.
     #[arg(long, global = true)]
     keep: bool,

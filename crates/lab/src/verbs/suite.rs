@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::lanes::{On, Which, announce, run};
 use super::lifecycle::{machines, verb_lock};
 use super::{Nodes, Setting};
-use crate::accel::{Accel, QEMU, Wanted};
+use crate::accel::{Accel, Wanted};
 use crate::lane::evidence::{Host, LaneResult};
 use crate::node::vm::Machines;
 use crate::state::replace_file;
@@ -125,8 +125,6 @@ fn read_back(evidence: &Path, lane: &str, dir: &Path) -> LaneRecord {
 fn environment(setting: &Setting, made: &Machines) -> Result<Environment> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let version =
-        Command::new(QEMU).arg("--version").output().with_context(|| format!("cannot run {QEMU}"))?;
     let nested = ["kvm_amd", "kvm_intel"].iter().find_map(|module| {
         let path = format!("/sys/module/{module}/parameters/nested");
         fs::read_to_string(path).ok().map(|on| format!("{module}: {}", on.trim()))
@@ -135,7 +133,7 @@ fn environment(setting: &Setting, made: &Machines) -> Result<Environment> {
     Ok(Environment {
         host: Host::this(),
         processor: processor.map(|(_, name)| name.trim().to_owned()).unwrap_or_default(),
-        qemu: String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().to_owned(),
+        qemu: made.qemu.clone(),
         accelerator: made.verdict.accel.to_string(),
         accelerator_because: made.verdict.why.clone(),
         time_scale: made.verdict.time_scale,

@@ -16,12 +16,24 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Endpoints {
     options: ConnectOptions,
     urls: BTreeMap<String, String>,
+    patience: Option<f64>,
 }
 
 impl Endpoints {
     /// `options` say who asks; time-outs are set by each call's own needs.
     pub fn new(options: ConnectOptions, urls: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { options, urls: urls.into_iter().collect() }
+        Self { options, urls: urls.into_iter().collect(), patience: None }
+    }
+
+    /// The same, asked with more patience: of replicas that are so many times slower than others.
+    #[must_use]
+    pub fn with_patience(self, times: f64) -> Self {
+        Self { patience: Some(times), ..self }
+    }
+
+    /// How long is waited for what usually takes less than that.
+    pub(crate) fn patient(&self, usual: Duration) -> Duration {
+        usual.mul_f64(self.patience.unwrap_or(1.0))
     }
 
     /// The names, in order.
@@ -31,13 +43,14 @@ impl Endpoints {
 
     /// A client of one replica whose calls end after `timeout`. It connects when it is used.
     pub async fn client(&self, name: &str, timeout: Duration) -> Result<Client, Error> {
+        let timeout = self.patient(timeout);
         let options = self.lively().with_connect_timeout(timeout).with_timeout(timeout);
         self.connect(name, options).await
     }
 
     /// A client for watches: its streams may live long.
     pub async fn streaming_client(&self, name: &str) -> Result<Client, Error> {
-        let options = self.lively().with_connect_timeout(CONNECT);
+        let options = self.lively().with_connect_timeout(self.patient(CONNECT));
         self.connect(name, options).await
     }
 
@@ -47,7 +60,8 @@ impl Endpoints {
     }
 
     fn lively(&self) -> ConnectOptions {
-        self.options.clone().with_keep_alive(KEEP_ALIVE, KEEP_ALIVE / 2).with_keep_alive_while_idle(true)
+        let interval = self.patient(KEEP_ALIVE);
+        self.options.clone().with_keep_alive(interval, interval / 2).with_keep_alive_while_idle(true)
     }
 
     fn url(&self, name: &str) -> Result<&str, Error> {

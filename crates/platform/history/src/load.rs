@@ -164,7 +164,7 @@ impl Load {
     pub async fn stop(&self) -> Tally {
         self.stop.cancel();
         self.tasks.stop();
-        self.tasks.wait(CALL * 3).await;
+        self.tasks.wait(self.shared.endpoints.patient(CALL) * 3).await;
         self.tally()
     }
 
@@ -312,13 +312,15 @@ impl LoadClient {
     async fn call(&mut self, way: usize, key: u32, action: Action) -> Result<Option<Value>, String> {
         let (node, connection) = &mut self.ways[way];
         let asked = self.shared.now();
-        let performed = tokio::time::timeout(CALL, perform(connection, &self.shared.keys, key, action)).await;
+        let patience = self.shared.endpoints.patient(CALL);
+        let performed =
+            tokio::time::timeout(patience, perform(connection, &self.shared.keys, key, action)).await;
         let answered = self.shared.now();
         let (outcome, revision, why) = match performed {
             Ok(Ok((outcome, revision))) => (outcome, revision, None),
             Ok(Err(e)) if is_refusal(&e) => (Outcome::Refused, None, Some(e.to_string())),
             Ok(Err(e)) => (Outcome::Unknown, None, Some(e.to_string())),
-            Err(_) => (Outcome::Unknown, None, Some(format!("no answer within {CALL:?}"))),
+            Err(_) => (Outcome::Unknown, None, Some(format!("no answer within {patience:?}"))),
         };
         let call =
             Call { client: self.id, node: node.clone(), key, asked, answered, action, outcome, revision };

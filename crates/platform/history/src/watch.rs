@@ -132,14 +132,15 @@ impl Shared {
 
 /// Follows one replica until its stream ends, whatever the reason.
 async fn follow(endpoints: &Endpoints, node: &str, keys: &Keys, shared: &Shared) {
-    let Ok(Ok(mut client)) = tokio::time::timeout(SILENCE, endpoints.streaming_client(node)).await else {
+    let silence = endpoints.patient(SILENCE);
+    let Ok(Ok(mut client)) = tokio::time::timeout(silence, endpoints.streaming_client(node)).await else {
         return;
     };
     let from = shared.next.load(Ordering::Relaxed);
     let options = WatchOptions::new().with_prefix().with_start_revision(from);
-    let opened = tokio::time::timeout(SILENCE, client.watch(keys.prefix(), Some(options))).await;
+    let opened = tokio::time::timeout(silence, client.watch(keys.prefix(), Some(options))).await;
     let Ok(Ok(mut stream)) = opened else { return };
-    while let Ok(Ok(Some(answer))) = tokio::time::timeout(SILENCE, stream.message()).await {
+    while let Ok(Ok(Some(answer))) = tokio::time::timeout(silence, stream.message()).await {
         if answer.compact_revision() > 0 {
             shared.break_with(Broken::Compacted(from));
         }

@@ -24,7 +24,8 @@ use self::bus::Bus;
 use self::record::Record;
 use crate::agent::reaper::Reaper;
 use crate::agent::{Marker, Services, log_of};
-use crate::node::protocol::{Launch, ServiceStatus};
+use crate::machine::{awake, data};
+use crate::node::protocol::{Awakening, Launch, ServiceStatus};
 use crate::node::unit::{Phase, Unit};
 
 /// The units of the server binary's roles, on the disk with the binaries.
@@ -272,6 +273,16 @@ impl Services for Systemd {
     async fn hand_over(&self, path: &str) -> Result<()> {
         let Some(role) = role_of(Path::new(path)) else { return Ok(()) };
         own(Path::new(path), &role).with_context(|| format!("cannot hand {path} over to {role}"))
+    }
+
+    async fn plugged_in(&self) -> Result<()> {
+        data::mount(&self.known.mark.node)
+    }
+
+    async fn awake(&self, awakening: &Awakening) -> Result<()> {
+        awake::stir(awakening.entropy)?;
+        awake::set_clock(awakening.unix_ms)?;
+        awakening.identity.apply(&self.reaper).await
     }
 
     async fn power_off(&self) -> Result<()> {

@@ -7,10 +7,14 @@ use std::time::Duration;
 use kit::entropy::Entropy;
 use kit::net::BoxStream;
 use kit::task::Tasks;
+use qmp::Event;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::mux::{self, Opener};
+
+/// The machine's end, as QEMU's arguments call it.
+pub(super) const PORT: &str = "agent-port";
 
 /// Before the channel is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -29,15 +33,16 @@ struct State {
 }
 
 impl Channel {
-    /// Keeps the channel behind QEMU's socket up.
-    pub(super) fn keep(socket: PathBuf, tasks: &Tasks) -> Self {
+    /// Keeps the channel behind QEMU's socket up. A reset cuts the machine's end off in the middle of a word, and
+    /// only QEMU says so.
+    pub(super) fn keep(socket: PathBuf, events: broadcast::Receiver<Event>, tasks: &Tasks) -> Self {
         let (publish, opener) = watch::channel(State::default());
         let inner = tasks.clone();
         tasks.spawn(async move {
             tokio::select! {
                 biased;
                 () = publish.closed() => {}
-                () = keep_up(&socket, &publish, &inner) => {}
+                () = keep_up(&socket, events, &publish, &inner) => {}
             }
         });
         Self { opener }
@@ -68,22 +73,52 @@ impl Channel {
     }
 }
 
-async fn keep_up(socket: &PathBuf, publish: &watch::Sender<State>, tasks: &Tasks) {
+async fn keep_up(
+    socket: &PathBuf,
+    mut events: broadcast::Receiver<Event>,
+    publish: &watch::Sender<State>,
+    tasks: &Tasks,
+) {
     let entropy = Entropy::system();
     loop {
         // A fresh connection each time: QEMU shows the guest that the earlier one has ended.
         match reach(socket, &entropy, tasks).await {
             Ok(opener) => {
+                // What was said before this greeting is not about who has answered it.
+                events = events.resubscribe();
                 publish.send_modify(|state| {
                     state.opener = Some(opener.clone());
                     state.contacts += 1;
                 });
-                opener.lost().await;
+                tokio::select! {
+                    biased;
+                    () = opener.lost() => {}
+                    () = hung_up(&mut events) => {}
+                }
+                drop(opener);
                 publish.send_modify(|state| state.opener = None);
             }
             Err(e) => tracing::debug!("{}: {e}", socket.display()),
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until the machine's end of the channel is closed.
+async fn hung_up(events: &mut broadcast::Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(event) if event.name == "VSERPORT_CHANGE" => {
+                if event.data["id"] == PORT && event.data["open"] == false {
+                    return;
+                }
+            }
+            // One that was missed may have been this one.
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            // QEMU is gone, and the stream with it.
+            Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+        }
     }
 }
 

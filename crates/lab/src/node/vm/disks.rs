@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,25 +10,38 @@ use tokio::process::Command;
 
 use super::machine::Machine;
 
-/// Makes the disks that do not exist yet. A system above another image than today's is made anew: what it
-/// was changed by is told to the machine again, and its data is on the other disk.
-pub(super) async fn prepare(machine: &Machine) -> Result<()> {
-    let stamp = machine.root.file.with_extension("base");
-    let base = machine.root.base.to_string_lossy();
-    if fs::read_to_string(&stamp).ok().as_deref() != Some(&*base) {
-        match fs::remove_file(&machine.root.file) {
+/// Makes the disks that do not exist yet, the system's above `base`. A system above another base is made anew: what
+/// it was changed by is told to the machine again, and its data is on the other disk.
+pub(super) async fn prepare(machine: &Machine, base: &Path) -> Result<()> {
+    let stamp = stamp(machine);
+    if fs::read_to_string(&stamp).ok().as_deref() != Some(&*base.to_string_lossy()) {
+        forget_root(machine)?;
+    }
+    for (base, disk) in [(base, &machine.root), (machine.data.base.as_path(), &machine.data)] {
+        if !disk.file.exists() {
+            overlay(base, &disk.file).await?;
+        }
+    }
+    fs::write(&stamp, base.to_string_lossy().as_bytes())
+        .with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// What the system's disk is above, in words.
+fn stamp(machine: &Machine) -> PathBuf {
+    machine.root.file.with_extension("base")
+}
+
+/// Throws the system's disk away.
+pub(super) fn forget_root(machine: &Machine) -> Result<()> {
+    for file in [&machine.root.file, &stamp(machine)] {
+        match fs::remove_file(file) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("cannot remove {}", machine.root.file.display()));
+                return Err(e).with_context(|| format!("cannot remove {}", file.display()));
             }
             _ => {}
         }
     }
-    for disk in [&machine.root, &machine.data] {
-        if !disk.file.exists() {
-            overlay(&disk.base, &disk.file).await?;
-        }
-    }
-    fs::write(&stamp, base.as_bytes()).with_context(|| format!("cannot write {}", stamp.display()))
+    Ok(())
 }
 
 async fn overlay(base: &Path, file: &Path) -> Result<()> {

@@ -132,9 +132,8 @@ impl Machine {
         let serial = |disk| serial(&self.name, disk);
         let command_line = format!(
             "console=ttyS0 quiet loglevel=4 panic=5 mitigations=off net.ifnames=0 random.trust_cpu=on \
-             uc.root={} uc.data={} uc.payload={} systemd.hostname={}",
+             uc.root={} uc.payload={} systemd.hostname={}",
             serial("root"),
-            serial("data"),
             payload::SERIAL,
             self.name
         );
@@ -204,7 +203,7 @@ impl Machine {
             "-chardev",
             &format!("socket,id=agent,path={channel},{server}"),
             "-device",
-            &format!("virtserialport,chardev=agent,name={}", super::CHANNEL),
+            &format!("virtserialport,id={},chardev=agent,name={}", super::channel::PORT, super::CHANNEL),
         ])
     }
 }

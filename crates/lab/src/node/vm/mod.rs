@@ -12,17 +12,20 @@ mod logs;
 pub mod machine;
 mod monitor;
 pub mod ssh;
+pub mod warm;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
+use kit::entropy::Entropy;
 use kit::net::BoxStream;
 use kit::task::Tasks;
 use serde::{Deserialize, Serialize};
@@ -33,7 +36,9 @@ use self::channel::Channel;
 use self::door::Door;
 use self::machine::{Machine, Sockets};
 use self::ssh::Keys;
-use super::{Body, Cable, DiskFault};
+use self::warm::Bed;
+use super::protocol::{Awakening, Request};
+use super::{Body, Cable, DiskFault, call};
 use crate::accel::{QEMU, Verdict};
 use crate::image::Images;
 use crate::machine::identity::Identity;
@@ -64,6 +69,10 @@ pub struct Machines {
     pub payload_digest: String,
     /// What carries them, and how slow that is.
     pub verdict: Verdict,
+    /// QEMU's version, in its words.
+    pub qemu: String,
+    /// Where machines sleep that may be woken instead of booted; nothing where a boot is wanted.
+    pub beds: Option<PathBuf>,
 }
 
 /// What a machine is made of, and who it is.
@@ -81,6 +90,8 @@ pub struct VmSpec {
     pub time_scale: f64,
     /// To log in by ssh.
     pub keys: Keys,
+    /// Where it sleeps, if it may be woken instead of booted.
+    pub bed: Option<Bed>,
 }
 
 /// One machine.
@@ -89,6 +100,10 @@ pub struct VmBody {
     door: Arc<Door>,
     tasks: Tasks,
     running: Mutex<Option<Running>>,
+    /// What its system disk is above.
+    base: Mutex<PathBuf>,
+    /// Whether it was never switched on yet: only then it may be woken instead of booted.
+    asleep: AtomicBool,
     /// Services whose logs are copied to the host.
     followed: Mutex<BTreeSet<String>>,
 }
@@ -103,7 +118,9 @@ struct Running {
 impl VmBody {
     /// A machine that is off.
     pub fn new(spec: VmSpec, door: Arc<Door>, tasks: Tasks) -> Self {
-        Self { spec, door, tasks, running: Mutex::new(None), followed: Mutex::default() }
+        let base = Mutex::new(spec.machine.root.base.clone());
+        let (running, followed) = (Mutex::new(None), Mutex::default());
+        Self { spec, door, tasks, running, base, asleep: AtomicBool::new(true), followed }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Running>> {
@@ -122,7 +139,7 @@ impl VmBody {
         time.mul_f64(self.spec.time_scale)
     }
 
-    fn launch(&self) -> Result<Child> {
+    fn launch(&self, how: &[&str]) -> Result<Child> {
         let credential = self.spec.identity.as_credential()?;
         write_private(&self.sockets().identity, 0o600, credential.as_bytes())?;
         for stale in [&self.sockets().monitor, &self.sockets().channel, &self.sockets().console] {
@@ -132,6 +149,7 @@ impl VmBody {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", QEMU])
             .args(self.spec.machine.arguments())
+            .args(how)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -172,14 +190,74 @@ impl VmBody {
         if words.is_empty() { "it said nothing".to_owned() } else { words.join("; ") }
     }
 
-    /// Waits for everything that a machine says of itself while it boots.
-    async fn begin(&self, qemu: &mut Child, cable: &UnixListener) -> Result<Begun> {
+    /// Switches it on with the system disk that it has.
+    async fn boot(&self) -> Result<Cable> {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        disks::prepare(&self.spec.machine, &base).await?;
+        let (qemu, begun) = self.begin(&[], None).await?;
+        self.run(qemu, begun)
+    }
+
+    /// From here on it is on.
+    fn run(&self, qemu: Child, begun: Begun) -> Result<Cable> {
+        let process = Process::of(qemu.id().context("QEMU ended at once")?.cast_signed())?;
+        let Begun { monitor, channel, cable } = begun;
+        *self.lock() = Some(Running { qemu, process, channel, monitor });
+        Ok(Cable::Stream(cable))
+    }
+
+    /// Wakes it; puts it to sleep first if it never was.
+    async fn wake(&self, bed: &Bed) -> Result<Cable> {
+        if !bed.is_taken() {
+            self.lay_down(bed).await.context("it cannot be put to sleep")?;
+        }
+        let machine = &self.spec.machine;
+        disks::forget_root(machine)?;
+        disks::prepare(machine, &bed.root()).await?;
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = bed.root();
+        let (qemu, begun) = self.begin(&["-incoming", "defer"], Some(bed)).await?;
+        let cable = self.run(qemu, begun)?;
+        let entropy = Entropy::system();
+        let awakening = Box::new(Awakening {
+            identity: self.spec.identity.clone(),
+            unix_ms: jiff::Timestamp::now().as_millisecond(),
+            entropy: std::array::from_fn(|_| entropy.next_u64()),
+        });
+        call(self, &Request::Awake { awakening }).await.context("it does not find its way")?;
+        Ok(cable)
+    }
+
+    /// Boots it once from nothing, up to where it would get its place in the network, and keeps it like that.
+    async fn lay_down(&self, bed: &Bed) -> Result<()> {
+        let machine = &self.spec.machine;
+        disks::forget_root(machine)?;
+        disks::prepare(machine, &machine.root.base).await?;
+        let (mut qemu, begun) = self.begin(&[], None).await?;
+        bed.lay_down(&begun.monitor).await?;
+        tokio::time::timeout(QEMU_DEADLINE, qemu.wait()).await.context("QEMU does not quit")??;
+        bed.keep(&machine.root.file)
+    }
+
+    /// Starts QEMU and waits for everything that a machine says of itself while it boots, or wakes.
+    async fn begin(&self, how: &[&str], bed: Option<&Bed>) -> Result<(Child, Begun)> {
+        std::fs::create_dir_all(self.spec.dir.join("log"))?;
+        let _ = std::fs::remove_file(&self.sockets().cable);
+        let cable = UnixListener::bind(&self.sockets().cable).context("cannot lay a cable")?;
+        let mut qemu = self.launch(how)?;
+        let begun = self.meet(&mut qemu, &cable, bed).await?;
+        Ok((qemu, begun))
+    }
+
+    async fn meet(&self, qemu: &mut Child, cable: &UnixListener, bed: Option<&Bed>) -> Result<Begun> {
         let path = &self.sockets().monitor;
         let monitor = monitor::connect(path, &self.tasks);
         let monitor = self.while_it_lives(qemu, QEMU_DEADLINE, "its monitor opens", monitor).await?;
         let plugged = async { Ok(cable.accept().await?.0.into_std()?) };
         let plug = self.while_it_lives(qemu, QEMU_DEADLINE, "it plugs its cable in", plugged).await?;
-        let channel = Channel::keep(self.sockets().channel.clone(), &self.tasks);
+        if let Some(bed) = bed {
+            self.while_it_lives(qemu, QEMU_DEADLINE * 6, "it wakes", bed.wake(&monitor)).await?;
+        }
+        let channel = Channel::keep(self.sockets().channel.clone(), monitor.events(), &self.tasks);
         let answered = async { channel.first_contact().await.context("the channel was given up") };
         let patience = self.scaled(BOOT_DEADLINE);
         self.while_it_lives(qemu, patience, "its agent answers", answered).await?;
@@ -216,15 +294,19 @@ impl Body for VmBody {
         if self.process().is_some() {
             bail!("{} is on already", self.name());
         }
-        std::fs::create_dir_all(self.spec.dir.join("log"))?;
-        disks::prepare(&self.spec.machine).await?;
-        let _ = std::fs::remove_file(&self.sockets().cable);
-        let listener = UnixListener::bind(&self.sockets().cable).context("cannot lay a cable")?;
-        let mut qemu = self.launch()?;
-        let process = Process::of(qemu.id().context("QEMU ended at once")?.cast_signed())?;
-        let Begun { monitor, channel, cable } = self.begin(&mut qemu, &listener).await?;
-        *self.lock() = Some(Running { qemu, process, channel, monitor });
-        Ok(Cable::Stream(cable))
+        let bed = self.spec.bed.as_ref().filter(|_| self.asleep.swap(false, Ordering::Relaxed));
+        let Some(bed) = bed else { return self.boot().await };
+        match self.wake(bed).await {
+            Ok(cable) => Ok(cable),
+            Err(e) => {
+                tracing::warn!("{} is booted, because it does not wake: {e:#}", self.name());
+                self.power_cut().await?;
+                bed.clear()?;
+                *self.base.lock().unwrap_or_else(PoisonError::into_inner) =
+                    self.spec.machine.root.base.clone();
+                self.boot().await
+            }
+        }
     }
 
     async fn power_cut(&self) -> Result<()> {
@@ -237,10 +319,10 @@ impl Body for VmBody {
 
     async fn powered_off(&self, patience: Duration) -> Result<()> {
         let Some(mut running) = self.take() else { return Ok(()) };
-        if tokio::time::timeout(self.scaled(patience), running.qemu.wait()).await.is_err() {
+        if tokio::time::timeout(patience, running.qemu.wait()).await.is_err() {
             running.process.kill();
             running.qemu.wait().await?;
-            bail!("it did not switch itself off within {:?}", self.scaled(patience));
+            bail!("it did not switch itself off within {patience:?}");
         }
         Ok(())
     }
