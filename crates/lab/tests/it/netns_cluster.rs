@@ -2,19 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use lab::client::{Cluster, readiness};
 use lab::netns;
 use lab::node::protocol::{Damage, Launch};
 use lab::node::unit::Phase;
-use lab::paths::Paths;
 use lab::process::{Process, poll_until};
-use lab::state::ClusterState;
 use lab::supervisor::leftovers;
 use lab::switch::faults::Link;
+
+use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -37,60 +35,6 @@ name = "node02"
 address = "10.60.0.12"
 kind = "worker"
 "#;
-
-struct World {
-    _dir: tempfile::TempDir,
-    paths: Paths,
-}
-
-/// A directory and a topology of the test's own; `None` without root.
-fn world() -> Option<World> {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: network namespaces need root");
-        return None;
-    }
-    let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("topology.toml"), TOPOLOGY).expect("a topology");
-    // What `lab` takes for a checkout.
-    std::fs::create_dir_all(dir.path().join("crates/lab")).expect("directories");
-    std::fs::write(dir.path().join("crates/lab/Cargo.toml"), "").expect("a file");
-    let paths = Paths::under(dir.path()).expect("paths");
-    Some(World { _dir: dir, paths })
-}
-
-impl World {
-    fn lab(&self, arguments: &[&str]) -> std::process::Output {
-        let root = &self.paths.work_root;
-        Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["--plain", "--topology"])
-            .arg(root.join("topology.toml"))
-            .args(arguments)
-            .current_dir(root)
-            .env("ULTRACLOUD_WORK_ROOT", root)
-            .env_remove("PHOTON_CLUSTER_WORK_ROOT")
-            .env_remove("PHOTON_VM_DIR")
-            .output()
-            .expect("lab runs")
-    }
-
-    fn must(&self, arguments: &[&str]) -> String {
-        let output = self.lab(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "lab {arguments:?} ended with {}: {said}", output.status);
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn state(&self) -> ClusterState {
-        ClusterState::load(&self.paths).expect("state is readable").expect("state exists")
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.lab(&["clean"]);
-        let _ = std::fs::remove_dir(self.paths.runtime.parent().unwrap_or(Path::new("/nonexistent")));
-    }
-}
 
 /// A UDP socket inside a node, by the pid of its first process.
 fn socket_in(node: &Process, address: Ipv4Addr) -> UdpSocket {
@@ -116,7 +60,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 #[test]
 fn links_are_cut_one_way_and_healed_and_a_killed_supervisor_leaves_nothing() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::new(TOPOLOGY) else { return };
     world.must(&["start"]);
     let state = world.state();
     let (one, two) = (&state.nodes["node01"], &state.nodes["node02"]);
@@ -187,7 +131,7 @@ fn transfers(from: &Process, to: &Process) {
 /// Segmentation offloads are switched off and on by a loss; TCP must not notice beyond the loss.
 #[test]
 fn tcp_survives_a_lossy_link_and_its_healing() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::new(TOPOLOGY) else { return };
     world.must(&["start"]);
     let state = world.state();
     let (one, two) = (&state.nodes["node01"], &state.nodes["node02"]);
@@ -212,7 +156,7 @@ fn tcp_survives_a_lossy_link_and_its_healing() {
 
 #[test]
 fn services_are_kept_as_their_unit_says() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::new(TOPOLOGY) else { return };
     world.must(&["start"]);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -250,7 +194,7 @@ fn services_are_kept_as_their_unit_says() {
 
 #[test]
 fn files_disks_and_commands_on_a_node() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::new(TOPOLOGY) else { return };
     world.must(&["start"]);
     let out = world.must(&["ssh", "node02", "--", "sh", "-c", "hostname; getent hosts node01; id -u"]);
     assert_eq!(out.lines().collect::<Vec<_>>(), ["node02", "10.60.0.11      node01", "0"]);
@@ -285,7 +229,7 @@ fn files_disks_and_commands_on_a_node() {
 
 #[test]
 fn the_command_line_says_what_is_wrong() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::new(TOPOLOGY) else { return };
     let says = |arguments: &[&str], code: i32, word: &str| {
         let output = world.lab(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

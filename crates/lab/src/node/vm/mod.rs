@@ -240,7 +240,6 @@ impl VmBody {
 
     /// Starts QEMU and waits for everything that a machine says of itself while it boots, or wakes.
     async fn begin(&self, how: &[&str], bed: Option<&Bed>) -> Result<(Child, Begun)> {
-        std::fs::create_dir_all(self.spec.dir.join("log"))?;
         let _ = std::fs::remove_file(&self.sockets().cable);
         let cable = UnixListener::bind(&self.sockets().cable).context("cannot lay a cable")?;
         let mut qemu = self.launch(how)?;
@@ -294,6 +293,8 @@ impl Body for VmBody {
         if self.process().is_some() {
             bail!("{} is on already", self.name());
         }
+        let log = self.spec.dir.join("log");
+        std::fs::create_dir_all(&log).with_context(|| format!("cannot make {}", log.display()))?;
         let bed = self.spec.bed.as_ref().filter(|_| self.asleep.swap(false, Ordering::Relaxed));
         let Some(bed) = bed else { return self.boot().await };
         match self.wake(bed).await {
