@@ -11,6 +11,7 @@
 
 pub mod accel;
 pub mod agent;
+pub mod boot_times;
 pub mod budget;
 pub mod capacity;
 pub mod certs;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use kit::task::Tasks;
 use tokio::time::Instant;
 
 use super::bodies::Maker;
-use super::protocol::{ClusterStatus, FaultRecord, NodeStatus, Phase, PortStatus, ServiceReport};
+use super::protocol::{ClusterStatus, FaultRecord, NodeStatus, Phase, PortStatus, ServiceReport, Stage};
 use super::{cgroup, forward};
 use crate::certs::{self, Credentials, Pki};
 use crate::node::protocol::{Launch, Reply, Request, Status};
@@ -50,6 +51,18 @@ struct NodeEntry {
     /// Also its port on the switch.
     index: usize,
     body: Arc<dyn Body>,
+    /// Whether it is being switched on just now.
+    boots: AtomicBool,
+}
+
+impl NodeEntry {
+    fn stage(&self) -> Stage {
+        match self.boots.load(Ordering::Relaxed) {
+            true => Stage::Booting,
+            false if self.body.process().is_some() => Stage::On,
+            false => Stage::Off,
+        }
+    }
 }
 
 struct Shared {
@@ -85,7 +98,10 @@ impl Cluster {
             None => maker.namespaces()?,
         };
         let specs = topology.nodes.iter().cloned().enumerate();
-        let nodes = specs.zip(bodies).map(|((index, spec), body)| NodeEntry { spec, index, body }).collect();
+        let nodes = specs
+            .zip(bodies)
+            .map(|((index, spec), body)| NodeEntry { spec, index, body, boots: AtomicBool::new(false) })
+            .collect();
         let shared = Shared {
             state,
             phase: Phase::Booting,
@@ -170,7 +186,10 @@ impl Cluster {
     }
 
     async fn switch_on(&self, node: &NodeEntry) -> Result<()> {
-        let cable = node.body.power_on().await?;
+        node.boots.store(true, Ordering::Relaxed);
+        let cable = node.body.power_on().await;
+        node.boots.store(false, Ordering::Relaxed);
+        let cable = cable?;
         self.switch.plug(node.index, &node.spec.name, cable).context("the switch does not take its cable")?;
         let process = node.body.process().context("it ended at once")?;
         {
@@ -386,6 +405,7 @@ impl Cluster {
         NodeStatus {
             address: node.spec.address,
             kind: node.spec.kind,
+            stage: node.stage(),
             process,
             boot_id,
             console: node.body.console(),

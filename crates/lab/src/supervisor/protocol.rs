@@ -174,6 +174,19 @@ impl ClusterStatus {
     }
 }
 
+/// How far a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Off, or not its turn yet.
+    #[default]
+    Off,
+    /// Its power is on, and its agent does not answer yet.
+    Booting,
+    /// Its agent has answered.
+    On,
+}
+
 /// How a node is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -181,6 +194,8 @@ pub struct NodeStatus {
     pub address: Ipv4Addr,
     /// What it stands for.
     pub kind: NodeKind,
+    /// How far it is.
+    pub stage: Stage,
     /// The host's process it lives in; none when it is off.
     pub process: Option<Process>,
     /// Fresh for every boot.

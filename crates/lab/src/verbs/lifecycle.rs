@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{Nodes, Setting, server_binary};
+use super::{Nodes, Setting, board, server_binary};
 use crate::accel;
+use crate::boot_times::BootTimes;
 use crate::capacity::{self, Amount};
 use crate::client::{Cluster, readiness};
 use crate::image::payload::Payload;
@@ -20,6 +21,7 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::state::{ClusterState, Lock};
 use crate::supervisor::leftovers;
+use crate::supervisor::protocol::ClusterStatus;
 
 /// From the supervisor's first word until every service is up.
 const UP_DEADLINE: Duration = Duration::from_secs(90);
@@ -79,7 +81,7 @@ pub(super) async fn start(setting: &Setting) -> Result<ExitCode> {
     let _lock = verb_lock(&setting.paths, "start")?;
     let progress = Progress::new(setting.common.plain);
     if let Some(cluster) = Cluster::attach(&setting.paths).await? {
-        wait_until_up(&cluster, &progress).await?;
+        wait_until_up(&cluster, &progress, None).await?;
         progress.end();
         eprintln!("the cluster runs already; ./cluster status shows it");
         return Ok(ExitCode::SUCCESS);
@@ -145,12 +147,28 @@ pub(super) async fn boot_owned(
     }
     let cluster = Cluster::launch(&setting.paths, &arguments).await?;
     let ownership = cluster.own().await?;
-    if let Err(e) = wait_until_up(&cluster, progress).await {
+    let (kind, began) = (kind_of_boot(&cluster.status().await?, warm), Instant::now());
+    let mut times = BootTimes::load(&setting.paths.work_root);
+    let waited = wait_until_up(&cluster, progress, times.expected(&kind)).await;
+    if waited.is_ok() {
+        times.add(&kind, began.elapsed())?;
+    }
+    if let Err(e) = waited {
         // Said before the log of the stop covers it.
         let _ = cluster.shut_down().await;
         return Err(e.context("the cluster does not come up; what it left is in the state directory"));
     }
     Ok((cluster, ownership))
+}
+
+/// What the time that a boot takes depends on.
+fn kind_of_boot(status: &ClusterStatus, warm: bool) -> String {
+    let body = match &status.machines {
+        Some(made) if warm => format!("vm {} warm", made.verdict.accel),
+        Some(made) => format!("vm {}", made.verdict.accel),
+        None => "netns".to_owned(),
+    };
+    format!("{body}, {} nodes", status.nodes.len())
 }
 
 fn supervisor_arguments(setting: &Setting) -> Result<Vec<String>> {
@@ -173,12 +191,14 @@ fn path_text(path: &Path) -> Result<String> {
 }
 
 /// Waits until every node and service is up.
-pub(super) async fn wait_until_up(cluster: &Cluster, progress: &Progress) -> Result<()> {
+async fn wait_until_up(cluster: &Cluster, progress: &Progress, expected: Option<Duration>) -> Result<()> {
     let patience = UP_DEADLINE.mul_f64(cluster.status().await?.time_scale());
-    let deadline = Instant::now() + patience;
+    let began = Instant::now();
+    let deadline = began + patience;
     loop {
-        let Err(not_up) = readiness(&cluster.status().await?) else { return Ok(()) };
-        progress.update("boot", &not_up.what);
+        let status = cluster.status().await?;
+        let Err(not_up) = readiness(&status) else { return Ok(()) };
+        board::show(progress, &status, began.elapsed(), expected);
         if not_up.hopeless {
             bail!("{}", not_up.what);
         }

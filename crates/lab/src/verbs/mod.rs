@@ -1,5 +1,6 @@
 //! The command line: `./cluster VERB`.
 
+mod board;
 mod console;
 mod env;
 mod lanes;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Setting;
 use crate::client::{Cluster, readiness};
-use crate::supervisor::protocol::{ClusterStatus, NodeStatus};
+use crate::supervisor::protocol::{ClusterStatus, NodeStatus, Stage};
 
 /// Nothing runs.
 const NOTHING_RUNS: u8 = 3;
@@ -37,8 +37,16 @@ fn print(status: &ClusterStatus) {
         "cluster {}  topology {}  nodes of {}  seed {}  supervisor {}",
         status.id, status.topology, status.node_body, status.seed, status.supervisor.pid
     );
+    if let Some(made) = &status.machines {
+        let verdict = &made.verdict;
+        println!(
+            "machines under {} ({}), time scale {}, image {}, binaries {}",
+            verdict.accel, verdict.why, verdict.time_scale, made.images.digest, made.payload_digest
+        );
+    }
+    let what = if status.machines.is_some() { "qemu" } else { "init" };
     for (name, node) in &status.nodes {
-        println!("{name}  {}  {}{}", node.address, power(node), traffic(status, name));
+        println!("{name}  {}  {}{}", node.address, power(node, what), traffic(status, name));
         for (service, report) in &node.services {
             let s = &report.status;
             let paused = if s.paused { ", paused" } else { "" };
@@ -49,8 +57,14 @@ fn print(status: &ClusterStatus) {
     }
 }
 
-fn power(node: &NodeStatus) -> String {
-    node.process.as_ref().map_or_else(|| "off".to_owned(), |p| format!("on (init {})", p.pid))
+fn power(node: &NodeStatus, what: &str) -> String {
+    match (node.stage, &node.process) {
+        (Stage::Booting, _) => "boots".to_owned(),
+        // Its agent was asked and has not answered in time.
+        (_, Some(process)) if node.boot_id.is_none() => format!("on ({what} {}), deaf", process.pid),
+        (_, Some(process)) => format!("on ({what} {})", process.pid),
+        (_, None) => "off".to_owned(),
+    }
 }
 
 fn traffic(status: &ClusterStatus, name: &str) -> String {
