@@ -73,7 +73,7 @@ const NOT_A_MACHINE: &str = "this node is no machine (--nodes vm)";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiskFault {
-    /// Every write and flush fails (EIO).
+    /// Every write fails (EIO).
     pub failing_writes: bool,
     /// Every read fails (EIO).
     pub failing_reads: bool,

@@ -64,11 +64,10 @@ async fn limit(monitor: &Monitor, iops: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// Errors that hold from the layer's beginning on. 5 is EIO.
+/// Errors that hold from the layer's beginning on. 5 is EIO. Flushes pass: QEMU makes one itself before it takes the
+/// layer away, and after a write that failed a sync fails anyway.
 fn rules(fault: DiskFault) -> Vec<Value> {
-    let kinds =
-        [("write", fault.failing_writes), ("flush", fault.failing_writes), ("read", fault.failing_reads)];
-    kinds
+    [("write", fault.failing_writes), ("read", fault.failing_reads)]
         .into_iter()
         .filter(|(_, wanted)| *wanted)
         .map(|(kind, _)| json!({"event": "none", "iotype": kind, "errno": 5, "once": false, "immediately": true}))
