@@ -13,6 +13,8 @@ use crate::paths::Paths;
 const TOTAL_MIB: u64 = 40 << 10;
 const STATE_MIB: u64 = 20 << 10;
 const LANE_MIB: u64 = 5 << 10;
+/// A few recipes, and the memory of machines that sleep.
+const IMAGES_MIB: u64 = 10 << 10;
 
 /// One tracked path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,11 @@ pub fn measure(paths: &Paths) -> Result<Vec<Tracked>> {
     let total = total
         .map(|t| t.parse().with_context(|| format!("ULTRACLOUD_WORK_BUDGET_MIB is `{t}`, not a number")));
     let total = total.transpose()?.unwrap_or(TOTAL_MIB);
-    let mut tracked =
-        vec![track("work root", &paths.work_root, total)?, track("cluster state", &paths.state, STATE_MIB)?];
+    let mut tracked = vec![
+        track("work root", &paths.work_root, total)?,
+        track("cluster state", &paths.state, STATE_MIB)?,
+        track("images of machines", &paths.images(), IMAGES_MIB)?,
+    ];
     for lane in lanes(&paths.work_root)? {
         let name = lane.file_name().unwrap_or_default().to_string_lossy().into_owned();
         tracked.push(track(&format!("evidence of {name}"), &lane, LANE_MIB)?);

@@ -88,15 +88,16 @@ impl Cluster {
         Self::attach(paths).await?.context("no cluster is running here: ./cluster start boots one")
     }
 
-    /// Executes a supervisor and waits until it listens. `arguments` go to `lab supervise`.
-    pub async fn launch(paths: &Paths, arguments: &[String]) -> Result<Self> {
+    /// Executes a supervisor, waits until it listens, and owns its cluster. `arguments` go to `lab supervise`.
+    pub async fn launch(paths: &Paths, arguments: &[String]) -> Result<(Self, Ownership)> {
         std::fs::create_dir_all(&paths.state)
             .with_context(|| format!("cannot make {}", paths.state.display()))?;
         let log = std::fs::File::options().create(true).append(true).open(paths.supervisor_log())?;
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
             .arg("supervise")
             .args(arguments)
-            .stdin(Stdio::null())
+            // Until it has an owner, the cluster's life hangs on this pipe.
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
@@ -104,7 +105,8 @@ impl Cluster {
         let deadline = Instant::now() + SUPERVISOR_DEADLINE;
         loop {
             if let Some(cluster) = Self::attach(paths).await? {
-                return Ok(cluster);
+                let ownership = cluster.own().await?;
+                return Ok((cluster, ownership));
             }
             if let Some(status) = child.try_wait()? {
                 bail!("the supervisor ended ({status}): {}", last_words(paths));

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
 use super::recipe::{Content, Layer, Recipe};
-use super::{DATA, Images, initrd, mirror};
+use super::{DATA, Images, initrd, mirror, seal};
 use crate::tail;
 
 /// Signs what Debian's mirrors hand out.
@@ -24,7 +24,7 @@ const LEFT_OUT: &[&str] =
 pub fn build(recipe: &Recipe, root: &Path, told: &mut dyn FnMut(&str)) -> Result<Images> {
     let images = Images::of(root, recipe);
     if images.exist() {
-        return Ok(images);
+        return images.check().map(|()| images);
     }
     fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
     // One at a time; whoever waited finds what the first has made. The kernel lets go of a killed one's lock.
@@ -75,7 +75,8 @@ impl Kitchen<'_> {
             let (packages, whole) = (packages.as_secs(), begun.elapsed().as_secs());
             told(&format!("image {}: {whole} s, {packages} of them for packages", layer.name));
         }
-        self.format(&[], DATA, self.recipe.plan.data_mib)
+        self.format(&[], DATA, self.recipe.plan.data_mib)?;
+        seal(&self.done())
     }
 
     /// Debian itself, the overlay, the kernel and what it boots with.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::initrd;
 
 /// Counts up when the same recipe is to be cooked in another way.
-const METHOD: u32 = 2;
+const METHOD: u32 = 3;
 
 /// The recipe, as `images/node.toml` and `images/files` have it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod leftovers;
 pub mod protocol;
 mod serve;
 
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use kit::task::Tasks;
 use sha2::{Digest, Sha256};
 use tokio::net::UnixListener;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +55,8 @@ pub struct Options {
 struct Stop {
     asked: CancellationToken,
     finished: CancellationToken,
+    /// Somebody owns the cluster, or has let it live on.
+    owned: CancellationToken,
 }
 
 impl Stop {
@@ -103,6 +107,7 @@ async fn supervise(options: Options) -> Result<()> {
         .with_context(|| format!("cannot listen on {}", paths.socket().display()))?;
     let stop = Stop::default();
     tasks.spawn(boot(Arc::clone(&cluster), stop.clone()));
+    tasks.spawn(hang_on_the_launcher(stop.clone()));
     serve(&cluster, &socket, &stop, &tasks).await?;
     cluster.shut_down().await;
     std::fs::remove_dir_all(&paths.runtime)?;
@@ -118,6 +123,21 @@ async fn boot(cluster: Arc<Cluster>, stop: Stop) {
         biased;
         () = stop.asked.cancelled() => {}
         () = cluster.boot() => {}
+    }
+}
+
+/// Stops a cluster whose launcher has gone before it could own it. A person who runs this by hand owns it.
+async fn hang_on_the_launcher(stop: Stop) {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+    let Ok(Ok(pipe)) = stdin.map(pipe::Receiver::from_owned_fd) else { return };
+    tokio::select! {
+        biased;
+        () = stop.owned.cancelled() => {}
+        // Nothing is ever written: this is its end.
+        _ = pipe.readable() => {
+            tracing::info!("the launcher has gone");
+            stop.ask();
+        }
     }
 }
 

@@ -57,6 +57,7 @@ async fn refuse(stream: &mut UnixStream, error: &anyhow::Error) {
 
 /// Waits for the owner's end, whatever it is, and stops the cluster then; or for one byte, its release.
 async fn own(mut stream: UnixStream, stop: &Stop) {
+    stop.owned.cancel();
     let _ = wire::write_json(&mut stream, &Answer::Done).await;
     let mut byte = [0];
     tokio::select! {

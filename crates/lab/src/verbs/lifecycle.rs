@@ -145,8 +145,7 @@ pub(super) async fn boot_owned(
             .with_context(|| format!("cannot write {}", file.display()))?;
         arguments.extend(["--machines".to_owned(), path_text(&file)?]);
     }
-    let cluster = Cluster::launch(&setting.paths, &arguments).await?;
-    let ownership = cluster.own().await?;
+    let (cluster, ownership) = Cluster::launch(&setting.paths, &arguments).await?;
     let (kind, began) = (kind_of_boot(&cluster.status().await?, warm), Instant::now());
     let mut times = BootTimes::load(&setting.paths.work_root);
     let waited = wait_until_up(&cluster, progress, times.expected(&kind)).await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use lab::image::{Images, Recipe};
+use lab::image::{Images, Recipe, seal};
 use lab::process::{Process, poll_until};
 use lab::state::ClusterState;
 use nix::sys::signal::{Signal, kill};
@@ -52,6 +52,7 @@ impl Stage {
         for file in [images.kernel(), images.initrd(), images.disk("base"), images.disk("data")] {
             std::fs::write(file, "").expect("a file");
         }
+        seal(images.kernel().parent().expect("a directory")).expect("sealed");
         let stage = Self { bin: root.join("stand-ins"), world };
         std::fs::create_dir(&stage.bin).expect("a directory");
         stage
@@ -129,6 +130,17 @@ fn a_qemu_that_dies_at_once_is_quoted_and_leaves_nothing() {
     for words in ["node01 does not boot", "QEMU ended while its monitor opens", "there is no such machine"] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    stage.is_tidy().expect("tidy");
+}
+
+#[test]
+fn an_image_that_is_cut_off_is_refused_with_the_way_out() {
+    let Some(stage) = Stage::set(DIES) else { return };
+    let root = stage.world.paths.work_root.join("images");
+    let images = Images::of(&root, &Recipe::load(&root).expect("a recipe"));
+    std::fs::write(images.disk("base"), "longer than it was").expect("a file");
+    let said = text(&stage.start());
+    assert!(said.contains("base.qcow2") && said.contains("./cluster clean"), "{said}");
     stage.is_tidy().expect("tidy");
 }
 

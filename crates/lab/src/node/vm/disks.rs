@@ -17,10 +17,11 @@ pub(super) async fn prepare(machine: &Machine, base: &Path) -> Result<()> {
     if fs::read_to_string(&stamp).ok().as_deref() != Some(&*base.to_string_lossy()) {
         forget_root(machine)?;
     }
-    for (base, disk) in [(base, &machine.root), (machine.data.base.as_path(), &machine.data)] {
-        if !disk.file.exists() {
-            overlay(base, &disk.file).await?;
-        }
+    if !machine.root.file.exists() {
+        overlay(base, &machine.root.file).await?;
+    }
+    if !machine.data.file.exists() {
+        copy(&machine.data.base, &machine.data.file)?;
     }
     fs::write(&stamp, base.to_string_lossy().as_bytes())
         .with_context(|| format!("cannot write {}", stamp.display()))
@@ -42,6 +43,14 @@ pub(super) fn forget_root(machine: &Machine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The data outlives the image that it began with. An empty file system is a few megabytes.
+fn copy(base: &Path, file: &Path) -> Result<()> {
+    let draft = file.with_extension("draft");
+    fs::copy(base, &draft)
+        .and_then(|_| fs::rename(&draft, file))
+        .with_context(|| format!("cannot copy {} to {}", base.display(), file.display()))
 }
 
 async fn overlay(base: &Path, file: &Path) -> Result<()> {

@@ -38,7 +38,7 @@ pub struct Machine {
 /// A disk that is written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// What it is above.
+    /// What it is above, or begins as.
     pub base: PathBuf,
     /// Its own file.
     pub file: PathBuf,
@@ -125,6 +125,9 @@ impl Machine {
             "rng-random,id=rng0,filename=/dev/urandom",
             "-device",
             "virtio-rng-pci,rng=rng0",
+            // What the guest has freed is the host's again.
+            "-device",
+            "virtio-balloon-pci,free-page-reporting=on",
         ])
     }
 

@@ -183,7 +183,8 @@ impl VmBody {
 
     fn last_words(&self) -> String {
         let said = |file: PathBuf| {
-            crate::tail::last_line(&file).map(|line| format!("{line} (see {})", file.display()))
+            let lines = crate::tail::last_lines(&file, 3).join("; ");
+            (!lines.is_empty()).then(|| format!("{lines} (see {})", file.display()))
         };
         let words = [said(self.spec.dir.join("qemu.log")), said(self.console())];
         let words: Vec<String> = words.into_iter().flatten().collect();
