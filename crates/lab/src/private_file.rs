@@ -1,9 +1,11 @@
-//! Files that must have their permission bits from the first moment on.
+//! Files and directories that must have their permission bits from the first moment on.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 /// Writes a file with exactly this mode, making its directory and replacing an older file at once.
 pub(crate) fn write_private(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
@@ -19,9 +21,30 @@ pub(crate) fn write_private(path: &Path, mode: u32, content: &[u8]) -> io::Resul
     fs::rename(&draft, path)
 }
 
+/// Makes a directory that only its owner may look into, also where it was there before.
+pub(crate) fn make_private_dir(path: &Path) -> Result<()> {
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    };
+    make().with_context(|| format!("cannot make {}: the lab needs root", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_closed_also_where_it_was_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        for private in [path.clone(), path.join("c/d")] {
+            make_private_dir(&private).unwrap();
+            assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
 
     #[test]
     fn a_file_has_its_mode_and_replaces_the_old_one() {

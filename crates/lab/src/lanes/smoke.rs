@@ -59,19 +59,28 @@ async fn nested(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     let workers = status.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Worker);
     let workers: Vec<&str> = workers.map(|(name, _)| name.as_str()).collect();
     let check = async |w: &Waiting<'_>| {
-        w.show("they boot");
-        let booted = workers.iter().map(|name| boot_inside(cluster, name));
+        let booted = workers.iter().map(|name| boot_inside(w, cluster, name));
         futures::future::try_join_all(booted).await.map(|seconds| seconds.join(", "))
     };
     lane.check(&format!("a guest boots under KVM inside {}", workers.join(" and ")), NESTED, check).await
 }
 
 /// Answers how long it took.
-async fn boot_inside(cluster: &Cluster, name: &str) -> Result<String> {
+async fn boot_inside(w: &Waiting<'_>, cluster: &Cluster, name: &str) -> Result<String> {
+    let node = cluster.node(name);
+    // Its module comes when udev has looked at the processor, a little after the first roles.
+    w.until(&format!("/dev/kvm on {name} (is nested virtualisation on in the host?)"), || async {
+        match node.exec(&["test", "-c", "/dev/kvm"]).await {
+            Ok(done) if done.exit.is_clean() => Ok(()),
+            Ok(_) => Err(format!("there is none on {name}")),
+            Err(e) => Err(format!("{e:#}")),
+        }
+    })
+    .await?;
     let guest = Guest::under_kvm(Path::new(GUEST_KERNEL), Path::new(GUEST_INITRD), true);
     let argv: Vec<&str> = std::iter::once(QEMU).chain(guest.arguments.iter().map(String::as_str)).collect();
     let began = tokio::time::Instant::now();
-    let done = cluster.node(name).exec(&argv).await?;
+    let done = node.exec(&argv).await?;
     let said = done.stdout.lines().chain(done.stderr.lines()).last().unwrap_or("nothing");
     ensure!(
         done.stdout.lines().any(|line| guest.has_said_it(line)),

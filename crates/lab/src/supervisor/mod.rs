@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::cluster::Cluster;
 use crate::node::vm::Machines;
 use crate::paths::Paths;
+use crate::private_file::make_private_dir;
 use crate::state::{ClusterState, Lock};
 use crate::topology::Topology;
 
@@ -83,6 +84,7 @@ pub fn run(options: Options) -> Result<()> {
 
 async fn supervise(options: Options) -> Result<()> {
     let Options { paths, topology, seed, binary, machines } = options;
+    // Only root may talk to a cluster that runs as root.
     make_private_dir(&paths.runtime)?;
     std::fs::create_dir_all(&paths.state)?;
     let bin = paths.state.join("bin");
@@ -156,16 +158,6 @@ async fn serve(cluster: &Arc<Cluster>, socket: &UnixListener, stop: &Stop, tasks
             }
         }
     }
-}
-
-/// Only root may talk to a cluster that runs as root.
-fn make_private_dir(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("cannot make {}: the lab needs root", path.display()))
 }
 
 /// Gives the cluster a copy of the binary that a rebuild cannot change under it; answers its hash.

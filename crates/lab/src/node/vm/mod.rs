@@ -43,7 +43,7 @@ use crate::accel::{QEMU, Verdict};
 use crate::image::Images;
 use crate::machine::identity::Identity;
 use crate::netns;
-use crate::private_file::write_private;
+use crate::private_file::{make_private_dir, write_private};
 use crate::process::Process;
 
 /// The serial channel's name on both sides.
@@ -294,8 +294,9 @@ impl Body for VmBody {
         if self.process().is_some() {
             bail!("{} is on already", self.name());
         }
-        let log = self.spec.dir.join("log");
-        std::fs::create_dir_all(&log).with_context(|| format!("cannot make {}", log.display()))?;
+        // Its disks hold keys.
+        make_private_dir(&self.spec.dir)?;
+        make_private_dir(&self.spec.dir.join("log"))?;
         let bed = self.spec.bed.as_ref().filter(|_| self.asleep.swap(false, Ordering::Relaxed));
         let Some(bed) = bed else { return self.boot().await };
         match self.wake(bed).await {

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::private_file::make_private_dir;
+
 /// Between two looks at a migration.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -73,7 +75,8 @@ impl Bed {
     /// Writes a machine's memory down and ends it.
     pub(super) async fn lay_down(&self, monitor: &Monitor) -> Result<()> {
         self.clear()?;
-        fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
+        // What is in a machine's memory is nobody else's business.
+        make_private_dir(&self.dir)?;
         command(monitor, "stop", qmp::none()).await?;
         in_place(monitor).await?;
         command(monitor, "migrate", json!({"uri": self.uri()})).await?;
