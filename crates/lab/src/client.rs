@@ -96,6 +96,7 @@ impl Cluster {
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
             .arg("supervise")
             .args(arguments)
+            .envs(paths.environment())
             // Until it has an owner, the cluster's life hangs on this pipe.
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)

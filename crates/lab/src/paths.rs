@@ -8,6 +8,11 @@ use sha2::{Digest, Sha256};
 /// Unix socket paths end at 107 bytes, and checkouts sit anywhere: sockets live here instead.
 const RUNTIME_ROOT: &str = "/run/ultracloud-lab";
 
+/// Variables that move things.
+const WORK_ROOT: &str = "ULTRACLOUD_WORK_ROOT";
+const CLUSTER_ROOT: &str = "PHOTON_CLUSTER_WORK_ROOT";
+const STATE: &str = "PHOTON_VM_DIR";
+
 /// The directories of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -31,10 +36,9 @@ impl Paths {
     /// From `ULTRACLOUD_WORK_ROOT`, `PHOTON_CLUSTER_WORK_ROOT` and `PHOTON_VM_DIR`, or the checkout.
     pub fn discover() -> Result<Self> {
         let repository = find_repository()?;
-        let work_root = path_from("ULTRACLOUD_WORK_ROOT").unwrap_or_else(|| repository.join("work"));
-        let cluster_root =
-            path_from("PHOTON_CLUSTER_WORK_ROOT").unwrap_or_else(|| work_root.join("test-cluster"));
-        let state = path_from("PHOTON_VM_DIR").unwrap_or_else(|| cluster_root.join("state"));
+        let work_root = path_from(WORK_ROOT).unwrap_or_else(|| repository.join("work"));
+        let cluster_root = path_from(CLUSTER_ROOT).unwrap_or_else(|| work_root.join("test-cluster"));
+        let state = path_from(STATE).unwrap_or_else(|| cluster_root.join("state"));
         Self::new(repository, work_root, cluster_root, state)
     }
 
@@ -64,6 +68,11 @@ impl Paths {
             state,
             id,
         })
+    }
+
+    /// What makes another process discover the same cluster.
+    pub fn environment(&self) -> [(&'static str, &Path); 3] {
+        [(WORK_ROOT, &self.work_root), (CLUSTER_ROOT, &self.cluster_root), (STATE, &self.state)]
     }
 
     /// Another cluster of the same checkout: its state in `root`, its evidence in `evidence`.
@@ -170,6 +179,16 @@ mod tests {
         assert_ne!(a.id, b.id);
         assert_ne!(a.runtime, b.runtime);
         assert_eq!(a.id, Paths::under(Path::new("/a")).unwrap().id);
+    }
+
+    #[test]
+    fn a_cluster_aside_is_found_by_its_environment() {
+        let paths = Paths::under(Path::new("/a")).unwrap();
+        let aside = paths.aside(Path::new("/a/aside"), Path::new("/logs")).unwrap();
+        assert_ne!(aside.id, paths.id);
+        assert_eq!(aside.evidence, Path::new("/logs"));
+        let expected = [(WORK_ROOT, "/a"), (CLUSTER_ROOT, "/a/aside"), (STATE, "/a/aside/state")];
+        assert_eq!(aside.environment(), expected.map(|(name, path)| (name, Path::new(path))));
     }
 
     #[test]

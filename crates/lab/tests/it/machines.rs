@@ -195,3 +195,24 @@ fn two_clusters_at_once_are_two_work_roots() {
     first.wait().expect("it ends");
     assert!(poll_until(SOON, || !qemu.is_alive()), "QEMU lives on");
 }
+
+#[test]
+fn a_suite_whose_machines_die_is_not_green_and_keeps_to_directories_of_its_own() {
+    let Some(stage) = Stage::set(DIES) else { return };
+    let logs = stage.world.paths.work_root.join("logs");
+    let suite = ["run-publishable-kvm-suite", logs.to_str().expect("UTF-8"), "--accel", "tcg"];
+    let output = stage.command(&suite).output().expect("lab runs");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let read = |path: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(logs.join(path)).expect(path)).expect(path)
+    };
+    let result = read("result.json");
+    assert_eq!((&result["success"], &result["publishable"]), (&false.into(), &false.into()));
+    assert_eq!(result["lanes"].as_array().expect("lanes").len(), 2);
+    for lane in ["smoke", "chainfire-live-membership-proof"] {
+        let error = read(&format!("{lane}/latest/result.json"))["error"].to_string();
+        assert!(error.contains("there is no such machine"), "{lane}: {error}");
+    }
+    assert_eq!(read("environment.json")["accelerator"], "tcg");
+    assert!(!stage.world.paths.state.exists(), "it used the state of an ordinary cluster");
+}
