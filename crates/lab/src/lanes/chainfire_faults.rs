@@ -8,7 +8,7 @@ use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::scene::{CANONICAL, CHAINFIRE, Scene, active_segment, others, run_name};
+use super::scene::{CANONICAL, CHAINFIRE, FAULT, Scene, active_segment, others, run_name};
 use crate::client::Cluster;
 use crate::lane::{Lane, Waiting};
 use crate::node::protocol::{Damage, Launch};
@@ -16,9 +16,6 @@ use crate::switch::faults::Link;
 
 /// Clients of the load.
 const CLIENTS: u32 = 9;
-
-/// A fault, its consequences and the recovery.
-pub(super) const FAULT: Duration = Duration::from_secs(60);
 
 /// The file system that gets full: data so far, and room for a while.
 const SMALL_DISK_MIB: u32 = 512;

@@ -3,8 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::chainfire_faults::FAULT;
-use super::scene::{CANONICAL, CHAINFIRE, Scene, others};
+use super::scene::{CANONICAL, CHAINFIRE, FAULT, Scene, others};
 use crate::client::{Cluster, Node};
 use crate::lane::{Lane, Waiting};
 use crate::node::DiskFault;

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use futures::future::try_join_all;
 
-use super::chainfire_faults::FAULT;
-use super::scene::{CANONICAL, Scene, others};
+use super::scene::{CANONICAL, FAULT, Scene, others};
 use crate::client::Cluster;
 use crate::lane::{Lane, Waiting};
 

@@ -25,6 +25,9 @@ pub(super) const CANONICAL: [&str; 3] = ["node01", "node02", "node03"];
 /// How long a fault's consequences may take: an election, a restart, a catch-up.
 pub(super) const SOON: Duration = Duration::from_secs(30);
 
+/// A fault, its consequences and the recovery.
+pub(super) const FAULT: Duration = Duration::from_secs(60);
+
 /// So many writes acknowledged after a fault mean that the cluster works again.
 const SIGNS_OF_LIFE: u64 = 15;
 

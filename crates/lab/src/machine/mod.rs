@@ -6,7 +6,7 @@
 
 mod awake;
 mod data;
-pub mod identity;
+mod identity;
 mod port;
 mod systemd;
 
@@ -18,7 +18,6 @@ use anyhow::{Context as _, Result, bail};
 use kit::entropy::Entropy;
 use kit::task::Tasks;
 
-use self::identity::Identity;
 use self::systemd::Systemd;
 use crate::agent::reaper::Reaper;
 use crate::agent::server::{self, Node};
@@ -35,7 +34,7 @@ pub fn main() -> Result<()> {
 }
 
 async fn run() -> Result<()> {
-    let identity = Identity::from_credentials()?;
+    let identity = identity::from_credentials()?;
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
     let mark = Marker::new(&identity.name, boot_id);
     mark.print("agent");
@@ -44,7 +43,7 @@ async fn run() -> Result<()> {
     let reap = Arc::clone(&reaper);
     tasks.spawn_critical("reaper", async move { reap.run().await });
     fs::create_dir_all(LOGS)?;
-    identity.apply(&reaper).await.context("cannot become who the host says")?;
+    identity::apply(&identity, &reaper).await.context("cannot become who the host says")?;
     let services = Systemd::connect(mark.clone(), Arc::clone(&reaper), &tasks).await?;
     let node = Arc::new(Node::new(mark.clone(), reaper, Box::new(services)));
     let inner = tasks.clone();

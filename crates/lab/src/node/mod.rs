@@ -4,6 +4,7 @@
 //! rest: the power button, the cable, and a way to the agent that answers the requests. Two bodies
 //! stand behind it: [`netns`], network namespaces, and [`vm`], QEMU machines.
 
+pub mod identity;
 pub mod netns;
 pub mod protocol;
 pub mod unit;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{Exit, Phase, Unit};
-use crate::machine::identity::Identity;
+use crate::node::identity::Identity;
 
 /// A request to a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]

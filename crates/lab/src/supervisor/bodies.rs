@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use kit::task::Tasks;
 
 use crate::init::BootSpec;
-use crate::machine::identity::Identity;
+use crate::node::identity::Identity;
 use crate::node::netns::NetnsBody;
 use crate::node::vm::door::Door;
 use crate::node::vm::machine::{Disk, Machine, Sockets, size_of};

@@ -24,7 +24,7 @@ use self::bus::Bus;
 use self::record::Record;
 use crate::agent::reaper::Reaper;
 use crate::agent::{Marker, Services, log_of};
-use crate::machine::{awake, data};
+use crate::machine::{awake, data, identity};
 use crate::node::protocol::{Awakening, Launch, ServiceStatus};
 use crate::node::unit::{Phase, Unit};
 
@@ -282,7 +282,7 @@ impl Services for Systemd {
     async fn awake(&self, awakening: &Awakening) -> Result<()> {
         awake::stir(awakening.entropy)?;
         awake::set_clock(awakening.unix_ms)?;
-        awakening.identity.apply(&self.reaper).await
+        identity::apply(&awakening.identity, &self.reaper).await
     }
 
     async fn power_off(&self) -> Result<()> {

@@ -41,8 +41,8 @@ use super::protocol::{Awakening, Request};
 use super::{Body, Cable, DiskFault, call};
 use crate::accel::{QEMU, Verdict};
 use crate::image::Images;
-use crate::machine::identity::Identity;
 use crate::netns;
+use crate::node::identity::Identity;
 use crate::private_file::{make_private_dir, write_private};
 use crate::process::Process;
 
