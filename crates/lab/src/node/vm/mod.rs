@@ -234,7 +234,9 @@ impl VmBody {
         disks::forget_root(machine)?;
         disks::prepare(machine, &machine.root.base).await?;
         let (mut qemu, begun) = self.begin(&[], None).await?;
-        bed.lay_down(&begun.monitor).await?;
+        if let Err(e) = bed.lay_down(&begun.monitor).await {
+            return Err(give_up(qemu, e).await);
+        }
         tokio::time::timeout(QEMU_DEADLINE, qemu.wait()).await.context("QEMU does not quit")??;
         bed.keep(&machine.root.file)
     }
@@ -244,8 +246,10 @@ impl VmBody {
         let _ = std::fs::remove_file(&self.sockets().cable);
         let cable = UnixListener::bind(&self.sockets().cable).context("cannot lay a cable")?;
         let mut qemu = self.launch(how)?;
-        let begun = self.meet(&mut qemu, &cable, bed).await?;
-        Ok((qemu, begun))
+        match self.meet(&mut qemu, &cable, bed).await {
+            Ok(begun) => Ok((qemu, begun)),
+            Err(e) => Err(give_up(qemu, e).await),
+        }
     }
 
     async fn meet(&self, qemu: &mut Child, cable: &UnixListener, bed: Option<&Bed>) -> Result<Begun> {
@@ -279,6 +283,14 @@ impl VmBody {
     /// Takes the machine away from whoever would talk to it.
     fn take(&self) -> Option<Running> {
         self.lock().take()
+    }
+}
+
+/// Ends a QEMU that nothing came of, and waits: until it is gone, no other can have its disks.
+async fn give_up(mut qemu: Child, why: anyhow::Error) -> anyhow::Error {
+    match qemu.kill().await {
+        Ok(()) => why,
+        Err(e) => why.context(format!("and its QEMU does not end: {e}")),
     }
 }
 
