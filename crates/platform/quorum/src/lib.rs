@@ -11,6 +11,7 @@
 //! - `membership`: pure rules about who may join, rise, go and lead.
 //! - `reads`: many readers share one confirmation of the leadership.
 //! - `stages`: where the time of a slow proposal went.
+//! - [`jury`]: which replica's state has diverged, by a hash that services keep.
 //! - [`rescue`]: what a replica that does not run holds.
 //!
 //! No type of the engine is visible outside: it is an alpha release, pinned, behind this surface.
@@ -34,6 +35,7 @@ mod error;
 pub mod fuzzing;
 mod group;
 mod host;
+pub mod jury;
 mod machine;
 mod member;
 mod membership;

@@ -9,6 +9,8 @@ use bytes::Bytes;
 pub struct Command {
     /// Its place in the group's log.
     pub index: u64,
+    /// The term that its leader led in: with the index, it names the entry.
+    pub term: u64,
     /// What was proposed.
     pub payload: Bytes,
 }

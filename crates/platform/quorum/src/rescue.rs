@@ -99,7 +99,11 @@ pub async fn catch_up(
                 position.applied = Some(entry.log_id);
                 match entry.payload {
                     RaftPayload::Normal(payload) => {
-                        commands.push(Command { index: stored.mark.index, payload: payload.0 });
+                        commands.push(Command {
+                            index: stored.mark.index,
+                            term: stored.mark.term,
+                            payload: payload.0,
+                        });
                     }
                     RaftPayload::Membership(members) => {
                         position.membership = StoredMembership::new(Some(entry.log_id), members);

@@ -30,8 +30,7 @@
 //! it and keeps no chain; when it is upgraded it asks for a beginning. So nobody is judged by what a
 //! version without chains did, and a rolling upgrade fences nobody.
 
-mod jury;
 mod shell;
 
-pub(crate) use jury::{Jury, Statement, Verdict};
+pub(crate) use quorum::jury::{Jury, Statement, Verdict};
 pub(crate) use shell::{Checker, Findings, run};

@@ -10,7 +10,7 @@ use quorum::{Change, Group, Status};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::jury::Statement;
+use super::Statement;
 use crate::machine::{Alarm, Alarms, encode, encode_note};
 use crate::proto::etcdserverpb::alarm_request::AlarmAction;
 use crate::proto::etcdserverpb::{AlarmRequest, AlarmType};

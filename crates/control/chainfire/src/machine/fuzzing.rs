@@ -24,8 +24,11 @@ pub fn log(context: &Context, input: &[u8]) {
     let steps = chunks(input);
     let payloads = steps.iter().map(|(bytes, _)| Bytes::copy_from_slice(bytes));
     // A replica stops at what it cannot read.
-    let commands: Vec<Command> =
-        (1..).zip(payloads).take_while(readable).map(|(index, payload)| Command { index, payload }).collect();
+    let commands: Vec<Command> = (1..)
+        .zip(payloads)
+        .take_while(readable)
+        .map(|(index, payload)| Command { index, term: 1, payload })
+        .collect();
     let (mut slow, mut quick) = (Replica::new(context, "/slow"), Replica::new(context, "/quick"));
     let mut replies = Vec::new();
     for (command, (_, flush)) in commands.iter().zip(&steps) {
@@ -84,7 +87,7 @@ pub(crate) fn with_history(context: &Context) -> Arc<Store> {
     ];
     let mut replica = Replica::new(context, "/history");
     for (operation, index) in history.into_iter().zip(1..) {
-        let command = Command { index, payload: super::encode(index, operation) };
+        let command = Command { index, term: 1, payload: super::encode(index, operation) };
         replica.apply(&[command]).expect("a good command");
         if index == 6 {
             replica.store.flush().expect("a disk with room");

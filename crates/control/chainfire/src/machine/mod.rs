@@ -211,7 +211,7 @@ impl StateMachine for Machine {
         let store = self.store.clone();
         let mut batch = store.begin();
         let mut replies = Vec::with_capacity(commands.len());
-        for Command { index, payload } in commands {
+        for Command { index, payload, .. } in commands {
             let Decoded { who, operation, note } = command::decode(*index, payload.clone())?;
             let reply = command::encode_reply(self.execute(&mut batch, *index, &who, operation))?;
             if let Some(note) = note {

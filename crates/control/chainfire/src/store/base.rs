@@ -24,8 +24,8 @@ use redb::{
     TableDefinition,
 };
 
+use super::Chain;
 use super::codec::{Reader, Writer};
-use super::digest::Chain;
 use super::error::StoreError;
 use super::event::{Event, Pointer, Row};
 use super::files::Files;

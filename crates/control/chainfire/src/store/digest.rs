@@ -1,18 +1,9 @@
 //! Fingerprints of what the store holds, by XXH3: quick, the same everywhere, and not meant to withstand
 //! somebody who looks for collisions; against that there are permissions.
 
-use super::event::Event;
+use quorum::jury::Chain;
 
-/// A running hash over everything that commands did to the store, in order: two replicas that have applied
-/// the same entries to the same state have the same one. It says nothing about how the state is laid out,
-/// flushed or scrubbed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chain {
-    /// Who has begun it: only chains of one beginning can be compared. 0: an empty store.
-    pub origin: u64,
-    /// The hash so far.
-    pub hash: u64,
-}
+use super::event::Event;
 
 /// A thing that a command did, besides changes of keys.
 pub(super) enum Deed<'a> {
@@ -23,29 +14,25 @@ pub(super) enum Deed<'a> {
     Claim { epoch: u64 },
 }
 
-impl Chain {
-    /// A chain that begins here.
-    pub(crate) fn begin(origin: u64) -> Self {
-        Self { origin, hash: 0 }
-    }
+/// Takes a change of a key into a chain.
+pub(super) fn change(chain: &mut Chain, event: &Event) {
+    chain.hash = of_event(event, chain.hash);
+}
 
-    pub(super) fn change(&mut self, event: &Event) {
-        self.hash = of_event(event, self.hash);
-    }
-
-    pub(super) fn deed(&mut self, deed: &Deed<'_>) {
-        self.hash = match deed {
-            Deed::Grant { id, ttl } => numbers(self.hash, [1, id.cast_unsigned(), ttl.cast_unsigned()]),
-            Deed::Revoke { id } => numbers(self.hash, [2, id.cast_unsigned(), 0]),
-            Deed::Record { name, record } => {
-                let length = record.map_or(u64::MAX, |record| record.len() as u64);
-                let seed = bytes(numbers(self.hash, [3, name.len() as u64, length]), name);
-                bytes(seed, record.unwrap_or_default())
-            }
-            Deed::Compact { revision } => numbers(self.hash, [4, revision.cast_unsigned(), 0]),
-            Deed::Claim { epoch } => numbers(self.hash, [5, *epoch, 0]),
-        };
-    }
+/// Takes anything else into a chain.
+pub(super) fn deed(chain: &mut Chain, deed: &Deed<'_>) {
+    let seed = chain.hash;
+    chain.hash = match deed {
+        Deed::Grant { id, ttl } => numbers(seed, [1, id.cast_unsigned(), ttl.cast_unsigned()]),
+        Deed::Revoke { id } => numbers(seed, [2, id.cast_unsigned(), 0]),
+        Deed::Record { name, record } => {
+            let length = record.map_or(u64::MAX, |record| record.len() as u64);
+            let seed = bytes(numbers(seed, [3, name.len() as u64, length]), name);
+            bytes(seed, record.unwrap_or_default())
+        }
+        Deed::Compact { revision } => numbers(seed, [4, revision.cast_unsigned(), 0]),
+        Deed::Claim { epoch } => numbers(seed, [5, *epoch, 0]),
+    };
 }
 
 fn bytes(seed: u64, bytes: &[u8]) -> u64 {
@@ -93,14 +80,14 @@ mod tests {
     #[test]
     fn hashes_are_the_same_in_every_version() {
         let mut chain = Chain::begin(9);
-        chain.change(&event());
+        change(&mut chain, &event());
         assert_eq!(chain.hash, 0x4212_0301_2e14_3951);
-        chain.deed(&Deed::Grant { id: 1, ttl: 60 });
-        chain.deed(&Deed::Record { name: b"a", record: Some(b"b") });
-        chain.deed(&Deed::Record { name: b"a", record: None });
-        chain.deed(&Deed::Revoke { id: 1 });
-        chain.deed(&Deed::Compact { revision: 4 });
-        chain.deed(&Deed::Claim { epoch: 8 });
+        deed(&mut chain, &Deed::Grant { id: 1, ttl: 60 });
+        deed(&mut chain, &Deed::Record { name: b"a", record: Some(b"b") });
+        deed(&mut chain, &Deed::Record { name: b"a", record: None });
+        deed(&mut chain, &Deed::Revoke { id: 1 });
+        deed(&mut chain, &Deed::Compact { revision: 4 });
+        deed(&mut chain, &Deed::Claim { epoch: 8 });
         assert_eq!(chain, Chain { origin: 9, hash: 0x4189_0909_7f61_0c8c });
     }
 

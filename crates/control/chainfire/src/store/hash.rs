@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::digest::{Deed, of_event};
+use super::digest::{self, Deed, of_event};
 use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;
@@ -125,7 +125,7 @@ impl Hashing {
     pub fn records(&self) -> Result<u64, StoreError> {
         let mut chain = Chain::begin(0);
         for (name, record) in self.view.records([])? {
-            chain.deed(&Deed::Record { name: &name, record: Some(&record) });
+            digest::deed(&mut chain, &Deed::Record { name: &name, record: Some(&record) });
         }
         Ok(chain.hash)
     }

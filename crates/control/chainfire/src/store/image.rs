@@ -18,8 +18,8 @@ use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::Chain;
 use super::base::State;
-use super::digest::Chain;
 use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;

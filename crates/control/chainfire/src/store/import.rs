@@ -15,8 +15,8 @@ use prost::Message;
 use redb::{Database, Durability, ReadableTable};
 use sha2::{Digest, Sha256};
 
+use super::Chain;
 use super::base::{ATTACHED, Base, META, State};
-use super::digest::Chain;
 use super::error::StoreError;
 use super::event::Pointer;
 use super::files::Files;

@@ -55,7 +55,6 @@ use crate::proto::internal::LeaseGrant;
 
 pub(crate) use base::FORMAT;
 pub use base::State;
-pub use digest::Chain;
 pub use error::StoreError;
 pub use event::Event;
 pub use hash::{Hashing, OutOfReach};
@@ -64,6 +63,7 @@ pub use image::Image;
 pub(crate) use image::MAGIC;
 pub(crate) use image::{FORMAT as IMAGE_FORMAT, HASH};
 pub(crate) use import::{ImageSummary, check_image, restore_image};
+pub use quorum::jury::Chain;
 pub use revision::Revision;
 pub use rewrite::{Progress, Rewrite, Rewrites, StepError};
 pub use slice::Budget;
@@ -232,7 +232,7 @@ impl Store {
     pub fn leases_hash(&self) -> u64 {
         let mut chain = Chain::begin(0);
         for (id, ttl) in self.leases().iter() {
-            chain.deed(&digest::Deed::Grant { id: *id, ttl: *ttl });
+            digest::deed(&mut chain, &digest::Deed::Grant { id: *id, ttl: *ttl });
         }
         chain.hash
     }

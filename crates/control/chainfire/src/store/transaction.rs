@@ -5,8 +5,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::Chain;
 use super::base::State;
-use super::digest::{Chain, Deed};
+use super::digest::{self, Deed};
 use super::error::StoreError;
 use super::event::Event;
 use super::revision::Revision;
@@ -61,7 +62,7 @@ impl Batch<'_> {
 
     fn note(&mut self, deed: &Deed<'_>) {
         if let Some(chain) = &mut self.state.chain {
-            chain.deed(deed);
+            digest::deed(chain, deed);
         }
     }
 
@@ -228,7 +229,7 @@ impl Transaction<'_> {
 
     fn push(&mut self, event: Event) {
         if let Some(chain) = &mut self.state.chain {
-            chain.change(&event);
+            digest::change(chain, &event);
         }
         self.view.active.push(event);
     }

@@ -143,7 +143,7 @@ impl World {
 
     fn apply(&mut self, operation: Operation) {
         self.index += 1;
-        let command = Command { index: self.index, payload: encode(1, operation) };
+        let command = Command { index: self.index, term: 1, payload: encode(1, operation) };
         let before = self.head();
         self.machine.apply(&[command], &Bytes::from_static(b"p")).unwrap();
         let all = Budget { events: usize::MAX, bytes: usize::MAX };

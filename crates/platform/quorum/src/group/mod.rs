@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use kit::Context;
 use tokio::sync::{Mutex, RwLock, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::error::CallError;
 use crate::member::Member;
@@ -121,7 +122,11 @@ impl Group {
 
     /// Asks the leader's replica, which may be this one.
     pub async fn call_leader(&self, payload: Bytes) -> Result<Bytes, CallError> {
-        let deadline = self.deadline();
+        self.call_leader_until(payload, self.deadline()).await
+    }
+
+    /// As [`Self::call_leader`], for so long.
+    pub async fn call_leader_until(&self, payload: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
         loop {
             let answer = match self.leader() {
                 Some(leader) if leader == self.id() => self.call_here(payload.clone()).await,

@@ -43,6 +43,27 @@ impl Group {
         }
     }
 
+    /// Proposes here, and only if this replica leads in this term: otherwise nothing is proposed, now or later.
+    /// The entry bears the term, unless the leadership is lost and won again in this very moment; whoever must be
+    /// certain has the state machine compare.
+    pub async fn propose_in(&self, term: u64, payload: Bytes) -> Result<Accepted, ProposeError> {
+        let limit = self.inner.options.max_proposal_bytes;
+        if payload.len() > limit {
+            return Err(ProposeError::TooLarge { size: payload.len(), limit });
+        }
+        let _permit = self.inner.inflight.try_acquire().map_err(|_| ProposeError::Overloaded)?;
+        let leadership = *self.inner.leadership.borrow();
+        if self.is_removed() || !leadership.is_leader || leadership.term != term {
+            return Err(ProposeError::NoLeader);
+        }
+        match timeout_at(self.deadline(), self.propose_here(payload)).await {
+            Ok(Ok(accepted)) => Ok(accepted),
+            Ok(Err(Refused::NotLeader(_))) => Err(ProposeError::NoLeader),
+            Ok(Err(Refused::Failed(e))) => Err(e),
+            Err(_) => Err(ProposeError::Unknown("timed out".into())),
+        }
+    }
+
     async fn try_propose(
         &self,
         payload: Bytes,

@@ -200,7 +200,8 @@ impl Batch {
             EntryPayload::Blank => None,
             EntryPayload::Normal(payload) => {
                 self.bytes += payload.0.len();
-                self.commands.push(Command { index: id.index(), payload: payload.0 });
+                let term = id.committed_leader_id().term;
+                self.commands.push(Command { index: id.index(), term, payload: payload.0 });
                 Some(self.commands.len() - 1)
             }
             EntryPayload::Membership(membership) => {

@@ -80,7 +80,7 @@ impl Replica {
 
     fn replay(&mut self, from: usize) -> Vec<Bytes> {
         let commands: Vec<Command> = (from..self.log.len())
-            .map(|index| Command { index: index as u64, payload: self.log[index].clone() })
+            .map(|index| Command { index: index as u64, term: 1, payload: self.log[index].clone() })
             .collect();
         let replies = self.machine.apply(&commands, &Self::position(self.log.len())).unwrap();
         // The hub of this store is never behind.
@@ -373,7 +373,7 @@ fn an_image_is_of_its_moment_whatever_is_applied_while_it_is_read() {
 fn a_command_of_a_later_version_stops_the_replica() {
     let mut replica = Replica::new(StoreOptions::default());
     for payload in [&b"\x08\x02"[..], b"\x08\x01", b"\xff\xff"] {
-        let command = Command { index: 1, payload: Bytes::copy_from_slice(payload) };
+        let command = Command { index: 1, term: 1, payload: Bytes::copy_from_slice(payload) };
         let refused = replica.machine.apply(&[command], &Replica::position(1));
         assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     }

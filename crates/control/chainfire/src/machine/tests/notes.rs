@@ -34,7 +34,7 @@ impl Replica {
 
     fn apply(&mut self, payload: Bytes) -> Result<Outcome, Refusal> {
         self.index += 1;
-        let command = Command { index: self.index, payload };
+        let command = Command { index: self.index, term: 1, payload };
         let position = Bytes::from(self.index.to_be_bytes().to_vec());
         decode_reply(self.machine.apply(&[command], &position).unwrap().remove(0)).unwrap()
     }

@@ -1,26 +1,47 @@
 //! Who has diverged: a pure function of the notes in the log and of what this replica has noted.
+//!
+//! A service keeps a [`Chain`], a hash over everything that its commands did. Marks in its log say where chains are
+//! compared, statements what each replica's chain was there. All replicas read them in the same order, so that all
+//! come to the same verdict. What a verdict leads to is the service's business.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use crate::store::Chain;
 
 /// Marks that are remembered. Statements about older ones come too late to matter.
 const KEPT: usize = 8;
 /// Statements about one mark that are remembered: more than there are members.
 const MOST: usize = 64;
 
+/// A running hash over everything that commands did to a state, in order: two replicas that have applied
+/// the same entries to the same state have the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Who has begun it: only chains of one beginning can be compared. 0: an empty state.
+    pub origin: u64,
+    /// The hash so far.
+    pub hash: u64,
+}
+
+impl Chain {
+    /// A chain that begins here.
+    pub fn begin(origin: u64) -> Self {
+        Self { origin, hash: 0 }
+    }
+}
+
 /// What a member says its chain was at a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Statement {
-    pub(crate) member: u64,
+pub struct Statement {
+    /// Who says so.
+    pub member: u64,
     /// The mark's index in the log.
-    pub(crate) mark: u64,
-    pub(crate) chain: Chain,
+    pub mark: u64,
+    /// Its chain there.
+    pub chain: Chain,
 }
 
 /// What statements have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// A majority holds something else than this member.
     Diverged(u64),
     /// No majority can come about.
@@ -29,7 +50,7 @@ pub(crate) enum Verdict {
 
 /// One replica's view of the marks.
 #[derive(Debug)]
-pub(crate) struct Jury {
+pub struct Jury {
     me: u64,
     marks: VecDeque<Mark>,
 }
@@ -45,22 +66,18 @@ struct Mark {
 }
 
 impl Jury {
-    pub(crate) fn new(me: u64) -> Self {
+    /// Of this replica.
+    pub fn new(me: u64) -> Self {
         Self { me, marks: VecDeque::new() }
     }
 
     /// Forgets all marks: the state was replaced.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.marks.clear();
     }
 
     /// Notes this replica's chain at a mark. Gives what it has to state.
-    pub(crate) fn mark(
-        &mut self,
-        index: u64,
-        voters: impl IntoIterator<Item = u64>,
-        own: Chain,
-    ) -> Statement {
+    pub fn mark(&mut self, index: u64, voters: impl IntoIterator<Item = u64>, own: Chain) -> Statement {
         if self.marks.len() >= KEPT {
             self.marks.pop_front();
         }
@@ -71,7 +88,7 @@ impl Jury {
     }
 
     /// Takes a statement from the log. Gives what it has shown that was not known.
-    pub(crate) fn hear(&mut self, statement: Statement) -> Vec<Verdict> {
+    pub fn hear(&mut self, statement: Statement) -> Vec<Verdict> {
         let Statement { member, mark, chain } = statement;
         let me = self.me;
         let known =
