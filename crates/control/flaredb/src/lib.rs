@@ -1,0 +1,24 @@
+//! FlareDB: replicated SQL that PostgreSQL's drivers use without noticing.
+//!
+//! Each database is one group of [`quorum`] replicas with SQLite inside.
+//!
+//! # Shape
+//! - `base`: the words that all parts share: types, errors, the catalogue.
+//! - `engine`: SQLite, made to do the same on every replica.
+//! - `machine`: what each entry of the log does to a database.
+//! - `replica`: what sessions ask of a database, wherever its leader is.
+//!
+//! # Under concurrency
+//! One thread applies the log. A statement by itself is replicated as SQL with its parameters, clock and seed; many of
+//! them share an entry. A transaction holds the database's write slot and is replicated as what it has changed.
+//! Readers take snapshots and wait for nobody.
+
+#![expect(dead_code, unused_imports, reason = "nothing lets clients in yet")]
+
+mod base;
+mod engine;
+mod functions;
+mod machine;
+mod proto;
+mod refusal;
+mod replica;
