@@ -69,13 +69,35 @@ pub struct Acceptor(Server);
 
 #[derive(Clone)]
 enum Server {
-    Spiffe { identity: Arc<Identity>, allow: Arc<AllowList> },
+    Spiffe { identity: Arc<Identity>, allow: Arc<AllowList>, manner: Manner },
     Foreign(Arc<ForeignTls>),
+}
+
+/// How a server of the cluster shakes hands.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// The protocols that are spoken inside.
+    protocols: &'static [&'static [u8]],
+    /// A client may show no certificate, and speak TLS 1.2: it proves itself inside.
+    open: bool,
 }
 
 impl Acceptor {
     pub(super) fn spiffe(identity: Arc<Identity>, allow: AllowList) -> Self {
-        Self(Server::Spiffe { identity, allow: Arc::new(allow) })
+        let manner = Manner { protocols: &ALPN, open: false };
+        Self(Server::Spiffe { identity, allow: Arc::new(allow), manner })
+    }
+
+    /// For a protocol inside which clients prove themselves: one that shows no certificate is let in, too; one that
+    /// shows one is judged by it as ever.
+    #[must_use]
+    pub fn open_to_all(self, protocols: &'static [&'static [u8]]) -> Self {
+        match self.0 {
+            Server::Spiffe { identity, allow, .. } => {
+                Self(Server::Spiffe { identity, allow, manner: Manner { protocols, open: true } })
+            }
+            foreign @ Server::Foreign(_) => Self(foreign),
+        }
     }
 
     pub(super) fn foreign(tls: Arc<ForeignTls>) -> Self {
@@ -85,7 +107,9 @@ impl Acceptor {
     /// Shakes hands with whoever connected. Has no deadline of its own.
     pub async fn accept(&self, stream: BoxStream) -> Result<(BoxStream, Shown), HandshakeError> {
         match &self.0 {
-            Server::Spiffe { identity, allow } => accept_spiffe(identity, allow, stream).await,
+            Server::Spiffe { identity, allow, manner } => {
+                accept_spiffe(identity, allow, *manner, stream).await
+            }
             Server::Foreign(tls) => accept_foreign(tls, stream).await,
         }
     }
@@ -94,13 +118,18 @@ impl Acceptor {
 async fn accept_spiffe(
     identity: &Identity,
     allow: &Arc<AllowList>,
+    manner: Manner,
     stream: BoxStream,
 ) -> Result<(BoxStream, Shown), HandshakeError> {
-    let judge = judge(identity, allow, false);
-    let config = server_config(identity, &judge).map_err(HandshakeError::Own)?;
+    let judge = judge(identity, allow, Dealing { optional: manner.open, ..Dealing::default() });
+    let config = server_config(identity, &judge, manner).map_err(HandshakeError::Own)?;
     let result = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
     let shown = result.as_ref().ok().and_then(|tls| tls.get_ref().1.peer_certificates()?.first());
     let common_name = shown.and_then(common_name);
+    if result.is_ok() && shown.is_none() && manner.open {
+        let stream = result.map_err(HandshakeError::Broken)?;
+        return Ok((Box::new(stream), Shown::default()));
+    }
     let (stream, spiffe) = conclude(&judge, result.map(|tls| Box::new(tls) as BoxStream))?;
     Ok((stream, Shown { spiffe: Some(spiffe), common_name }))
 }
@@ -114,13 +143,21 @@ async fn accept_foreign(tls: &ForeignTls, stream: BoxStream) -> Result<(BoxStrea
     Ok((Box::new(stream), shown))
 }
 
-fn server_config(identity: &Identity, judge: &Arc<Judge>) -> Result<ServerConfig, rustls::Error> {
+fn server_config(
+    identity: &Identity,
+    judge: &Arc<Judge>,
+    manner: Manner,
+) -> Result<ServerConfig, rustls::Error> {
     let builder = ServerConfig::builder_with_details(judge.provider.clone(), identity.time());
+    let versions: &[_] = match manner.open {
+        true => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        false => &[&rustls::version::TLS13],
+    };
     let mut config = builder
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(versions)?
         .with_client_cert_verifier(judge.clone())
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(judge.material.key.clone())));
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    config.alpn_protocols = manner.protocols.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -166,7 +203,8 @@ impl TlsConnector {
         let name = server_name(address).ok_or_else(|| HandshakeError::Name(address.to_owned()))?;
         match &self.0 {
             Client::Spiffe { identity, expect, check_name } => {
-                let judge = judge(identity, expect, *check_name);
+                let judge =
+                    judge(identity, expect, Dealing { check_name: *check_name, ..Dealing::default() });
                 connect_spiffe(identity, &judge, name, stream).await
             }
             Client::Foreign(tls) => {
@@ -203,12 +241,20 @@ fn client_config(identity: &Identity, judge: &Arc<Judge>) -> Result<ClientConfig
     Ok(config)
 }
 
-fn judge(identity: &Identity, allow: &Arc<AllowList>, check_name: bool) -> Arc<Judge> {
+/// What is asked of a peer beside being on the list.
+#[derive(Clone, Copy, Default)]
+struct Dealing {
+    check_name: bool,
+    optional: bool,
+}
+
+fn judge(identity: &Identity, allow: &Arc<AllowList>, dealing: Dealing) -> Arc<Judge> {
     Arc::new(Judge {
         material: identity.current(),
         provider: identity.provider(),
         allow: allow.clone(),
-        check_name,
+        check_name: dealing.check_name,
+        optional: dealing.optional,
         verdict: OnceLock::new(),
     })
 }

@@ -62,6 +62,11 @@ impl Identity {
         self.current.load().spiffe.clone()
     }
 
+    /// The certificate that we show, as DER: what a protocol inside binds itself to (RFC 5929's `tls-server-end-point`).
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        self.current.load().key.cert.first().map(|leaf| leaf.to_vec())
+    }
+
     /// When our certificate ends.
     pub fn expires(&self) -> SystemTime {
         self.current.load().expires

@@ -65,6 +65,8 @@ pub(super) struct Judge {
     pub(super) allow: Arc<AllowList>,
     /// Whether a server must also carry the name that was dialled.
     pub(super) check_name: bool,
+    /// Whether a client may show no certificate.
+    pub(super) optional: bool,
     pub(super) verdict: OnceLock<Result<SpiffeId, PeerRefused>>,
 }
 
@@ -119,6 +121,10 @@ impl Judge {
 }
 
 impl ClientCertVerifier for Judge {
+    fn client_auth_mandatory(&self) -> bool {
+        !self.optional
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.material.clients.root_hint_subjects()
     }

@@ -76,6 +76,33 @@ async fn every_wrong_certificate_is_refused_for_its_own_reason() {
     assert!(good.contains("spiffe://lab/operator/bob"), "{good}");
 }
 
+#[tokio::test]
+async fn where_clients_prove_themselves_inside_one_may_show_nothing_but_nothing_wrong() {
+    let world = World::new();
+    let acceptor = world
+        .identity("node/node01/flaredb")
+        .server(AllowList::new(["operator/*"]).unwrap())
+        .open_to_all(&[b"postgresql"]);
+    let operator = world.ca.issue(&world.ca.leaf("operator/admin"));
+    let (node, foreign) = (world.ca.issue(&world.ca.leaf("node/node02/iam")), Ca::new("lab"));
+    let stranger = foreign.issue(&foreign.leaf("operator/admin"));
+    for (shown, expected) in [
+        (None, Some(None)),
+        (Some(&operator), Some(Some("spiffe://lab/operator/admin".to_owned()))),
+        (Some(&node), None),
+        (Some(&stranger), None),
+    ] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let mut config = rustls::ClientConfig::clone(&gullible(shown));
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let client = connector.connect("localhost".try_into().unwrap(), near);
+        let (accepted, _connected) = tokio::join!(acceptor.accept(Box::new(far)), client);
+        let seen = accepted.ok().map(|(_, shown)| shown.spiffe.map(|id| id.to_string()));
+        assert_eq!(seen, expected);
+    }
+}
+
 /// A resumed session would skip the judgement, and outlive a change of the CA.
 #[tokio::test]
 async fn sessions_are_not_resumed() {
