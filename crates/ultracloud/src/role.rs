@@ -11,6 +11,8 @@ use kit::config::{self, ConfigError, RoleConfig};
 pub(crate) enum Role {
     /// The replicated key-value store (etcd v3).
     Chainfire,
+    /// The replicated SQL database (PostgreSQL).
+    Flaredb,
 }
 
 /// A role and the file that configures it.
@@ -28,6 +30,7 @@ impl Role {
     fn name(self) -> &'static str {
         match self {
             Self::Chainfire => chainfire::Config::ROLE,
+            Self::Flaredb => flaredb::Config::ROLE,
         }
     }
 
@@ -40,6 +43,7 @@ impl Role {
     pub(crate) fn check(self, file: &Path) -> Result<String, ConfigError> {
         match self {
             Self::Chainfire => config::check::<chainfire::Config>(file),
+            Self::Flaredb => config::check::<flaredb::Config>(file),
         }
     }
 
@@ -47,6 +51,7 @@ impl Role {
     pub(crate) fn dump(self, file: &Path) -> Result<String, ConfigError> {
         match self {
             Self::Chainfire => config::dump(&config::load::<chainfire::Config>(file)?),
+            Self::Flaredb => config::dump(&config::load::<flaredb::Config>(file)?),
         }
     }
 
@@ -57,6 +62,11 @@ impl Role {
                 let config = config::load::<chainfire::Config>(file)?;
                 let log = config.log.clone();
                 Ok(kit::run::main(self.name(), &log, |process| chainfire::run(process, config)))
+            }
+            Self::Flaredb => {
+                let config = config::load::<flaredb::Config>(file)?;
+                let log = config.log.clone();
+                Ok(kit::run::main(self.name(), &log, |process| flaredb::run(process, config)))
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The configuration of a ChainFire member.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +9,12 @@ use kit::config::RoleConfig;
 use kit::server;
 use kit::telemetry::LogConfig;
 use kit::tls::{AllowList, TlsConfig};
-use quorum::wal::WalOptions;
+pub use quorum::config::{InitialMember, PeerConfig, RaftConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Scheme, SchemeError};
 use crate::convert::address_of_url;
-use crate::node::cluster_id;
+use crate::node::SERVICE;
 use crate::store::StoreOptions;
 
 /// etcd's, for signed tokens that say nothing else.
@@ -65,16 +64,6 @@ pub struct Config {
     pub any_cluster: bool,
 }
 
-/// A founder of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InitialMember {
-    /// Its name.
-    pub name: String,
-    /// `host:port` of its replication.
-    pub peer: String,
-}
-
 /// Where clients come in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,51 +77,6 @@ pub struct ClientConfig {
     /// Bounds of the server.
     #[serde(default)]
     pub limits: server::Limits,
-}
-
-/// Where the other members come in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PeerConfig {
-    /// The address to listen on.
-    pub listen: SocketAddr,
-    /// `host:port` where the other members reach it. Empty, which only [`crate::etcd`] says: where they reach it
-    /// now.
-    pub advertise: String,
-    /// SPIFFE paths that are let in, and that a peer must have.
-    pub allow: AllowList,
-}
-
-/// Timing, such as `"100ms"`. Slow networks scale both together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RaftConfig {
-    /// How often a leader shows that it lives.
-    #[serde(with = "humantime_serde")]
-    pub heartbeat: Duration,
-    /// The shortest silence after which a leader is replaced.
-    #[serde(with = "humantime_serde")]
-    pub election: Duration,
-    /// Recent log entries kept in memory.
-    pub cache_bytes: u64,
-    /// Size of one file of the log; four of the largest requests at least, whatever is asked for.
-    pub segment_bytes: u64,
-    /// Entries after which the store is made durable and the log before it may go: etcd's `snapshot-count`.
-    pub entries_per_flush: u64,
-    /// Entries kept before that, from which a member that was away catches up.
-    pub entries_kept: u64,
-    /// Where the log is, if not in the data directory: etcd's `wal-dir`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dir: Option<PathBuf>,
-}
-
-impl Default for RaftConfig {
-    fn default() -> Self {
-        let (heartbeat, election) = (Duration::from_millis(100), Duration::from_secs(1));
-        let (entries_per_flush, entries_kept) = (10_000, 50_000);
-        let WalOptions { cache_bytes, segment_bytes, .. } = WalOptions::default();
-        Self { heartbeat, election, cache_bytes, segment_bytes, entries_per_flush, entries_kept, dir: None }
-    }
 }
 
 /// Bounds on requests.
@@ -277,8 +221,7 @@ impl RoleConfig for Config {
     const ROLE: &'static str = "chainfire";
 
     fn validate(&self) -> Result<(), Vec<String>> {
-        let mut problems = Vec::new();
-        self.check_members(&mut problems);
+        let mut problems = self.member_problems();
         self.check_addresses(&mut problems);
         problems.extend(self.bounds());
         if self.tls.is_none() {
@@ -294,7 +237,7 @@ impl RoleConfig for Config {
 impl Config {
     /// Which cluster a data directory must belong to; none: to any.
     pub(crate) fn expected_cluster(&self) -> Option<u64> {
-        (!self.any_cluster).then(|| cluster_id(&self.cluster_token))
+        (!self.any_cluster).then(|| quorum::identity::cluster_id(&SERVICE, &self.cluster_token))
     }
 
     /// Where the log is.
@@ -305,7 +248,7 @@ impl Config {
     /// What is out of bounds, with its cure: whoever wrote the configuration down.
     pub(crate) fn bounds(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        self.check_raft(&mut problems);
+        problems.extend(self.raft.problems());
         self.check_sizes(&mut problems);
         self.auth.check(&mut problems);
         problems.extend(self.client.limits.problems("client.limits"));
@@ -323,43 +266,12 @@ impl Config {
         self.raft.segment_bytes.max(needed)
     }
 
-    fn check_members(&self, problems: &mut Vec<String>) {
-        if self.name.is_empty() || self.cluster_token.is_empty() {
-            problems.push("name and cluster_token must not be empty: choose them".into());
-        }
-        let unique = |of: fn(&InitialMember) -> &str| {
-            self.initial_members.iter().map(of).collect::<BTreeSet<_>>().len() == self.initial_members.len()
-        };
-        if !unique(|m| &m.name) || !unique(|m| &m.peer) {
-            problems.push("initial_members names a member or a peer address twice: remove one".into());
-        }
-        for member in &self.initial_members {
-            if !is_address(&member.peer) {
-                problems
-                    .push(format!("initial_members: {:?} is not an address: write host:port", member.peer));
-            }
-        }
-        let own = self.as_founder();
-        if self.initial_members.is_empty() || (!self.join && own.is_none()) {
-            problems.push(format!(
-                "initial_members does not name {:?}: add it with its peer address, or set join = true if it was \
-                 added to a running cluster",
-                self.name
-            ));
-        }
-        if let Some(own) = own.filter(|own| own.peer != self.peer.advertise) {
-            problems.push(format!(
-                "initial_members says that {:?} is reached at {:?}, peer.advertise says {:?}: make them the same",
-                self.name, own.peer, self.peer.advertise
-            ));
-        }
+    fn member_problems(&self) -> Vec<String> {
+        let who = (self.name.as_str(), self.cluster_token.as_str());
+        quorum::config::member_problems(who, self.join, &self.initial_members, &self.peer)
     }
 
     fn check_addresses(&self, problems: &mut Vec<String>) {
-        if !is_address(&self.peer.advertise) {
-            problems
-                .push(format!("peer.advertise {:?} is not an address: write host:port", self.peer.advertise));
-        }
         for url in &self.client.advertise {
             if address_of_url(url).is_none() {
                 problems.push(format!("client.advertise {url:?} is not a URL: write https://host:port"));
@@ -374,28 +286,6 @@ impl Config {
             [("client", &self.client.allow), ("peer", &self.peer.allow), ("admin", &self.admin.allow)];
         for (table, _) in lists.into_iter().filter(|(_, list)| list.is_empty()) {
             problems.push(format!("{table}.allow is empty, so that nobody would be let in: add a pattern"));
-        }
-    }
-
-    fn check_raft(&self, problems: &mut Vec<String>) {
-        let &RaftConfig { heartbeat, election, segment_bytes, entries_per_flush, .. } = &self.raft;
-        if !(32 << 10..=1 << 30).contains(&segment_bytes) {
-            problems.push(format!("raft.segment_bytes is {segment_bytes}: choose between 32 KiB and 1 GiB"));
-        }
-        if entries_per_flush == 0 {
-            problems.push("raft.entries_per_flush is 0: choose at least 1".into());
-        }
-        if heartbeat.is_zero() || election < heartbeat * 5 {
-            problems.push(
-                "raft.election must be at least five times raft.heartbeat: one lost heartbeat is no reason to \
-                 elect; raise it"
-                    .into(),
-            );
-        }
-        if election > Duration::from_secs(50) {
-            problems.push(
-                "raft.election is above 50s, which would leave the cluster without a leader: lower it".into(),
-            );
         }
     }
 
@@ -428,10 +318,6 @@ impl Config {
             problems.push("limits.watch_progress is below 100ms: raise it".into());
         }
     }
-}
-
-fn is_address(text: &str) -> bool {
-    address_of_url(&format!("https://{text}")).is_some()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! - `engine`: SQLite, made to do the same on every replica.
 //! - `machine`: what each entry of the log does to a database.
 //! - `replica`: what sessions ask of a database, wherever its leader is.
+//! - `node`: identity, ports, figures.
 //!
 //! # Under concurrency
 //! One thread applies the log. A statement by itself is replicated as SQL with its parameters, clock and seed; many of
@@ -16,9 +17,14 @@
 #![expect(dead_code, unused_imports, reason = "nothing lets clients in yet")]
 
 mod base;
+pub mod config;
 mod engine;
 mod functions;
 mod machine;
+mod node;
 mod proto;
 mod refusal;
 mod replica;
+
+pub use config::Config;
+pub use node::{Node, Observers, StartError, build, run};

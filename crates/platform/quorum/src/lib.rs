@@ -11,6 +11,7 @@
 //! - `membership`: pure rules about who may join, rise, go and lead.
 //! - `reads`: many readers share one confirmation of the leadership.
 //! - `stages`: where the time of a slow proposal went.
+//! - [`identity`], [`config`]: who a member is, and what it is told; the same for every service.
 //! - [`jury`]: which replica's state has diverged, by a hash that services keep.
 //! - [`rescue`]: what a replica that does not run holds.
 //!
@@ -29,12 +30,16 @@
 //! Leader leases for reads (they trust clocks), a B-tree as the log (a tenth of the group-commit
 //! rate), and generic command types (every service encodes its commands anyway, for the wire).
 
+pub mod config;
 mod error;
+mod figures;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
 mod host;
+pub mod identity;
+mod joining;
 pub mod jury;
 mod machine;
 mod member;
@@ -52,8 +57,10 @@ pub mod wal;
 mod wire;
 
 pub use error::{CallError, OpenError, ProposeError, ReadError};
+pub use figures::{Figures, encode_gauges};
 pub use group::{Accepted, CallHandler, Group, GroupConfig, Standing};
 pub use host::{Host, HostConfig};
+pub use joining::find_self;
 pub use machine::{Command, Flush, StateMachine};
 pub use member::Member;
 pub use membership::{Change, MembershipError};

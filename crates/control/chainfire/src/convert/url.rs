@@ -3,12 +3,7 @@
 /// The address in a URL such as `https://10.0.0.1:2380`; none if it is not one that etcd takes.
 pub(crate) fn address_of_url(url: &str) -> Option<String> {
     let address = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let (host, port) = address.rsplit_once(':')?;
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let is_host = !bare.is_empty()
-        && bare.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c))
-        && (bare == host) != bare.contains(':');
-    (is_host && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| address.to_owned())
+    quorum::config::is_address(address).then(|| address.to_owned())
 }
 
 /// The URL of an address.

@@ -4,8 +4,6 @@ mod compactor;
 mod doors;
 mod etcd_metrics;
 mod housekeeping;
-mod identity;
-mod joining;
 mod metrics;
 mod pages;
 mod standing;
@@ -24,13 +22,13 @@ use kit::server::{Limits, ServerMetrics};
 use kit::telemetry::{Metrics, MetricsError};
 use kit::tls;
 use prometheus_client::metrics::counter::Counter;
+use quorum::identity::{Service, cluster_id};
 use quorum::wal::WalOptions;
-use quorum::{Group, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
+use quorum::{Figures, Group, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
 use tonic::service::Routes;
 
 use self::etcd_metrics::EtcdCollector;
-pub(crate) use self::identity::{Identity, Origin, cluster_id};
-use self::metrics::ReplicaCollector;
+use self::metrics::StoreCollector;
 use self::pages::{Late, pages};
 use crate::api::{Api, ApiConfig, ApiMetrics, Quota};
 use crate::auth::{Authority, Jwt, JwtError, Passwords, SchemeError};
@@ -40,11 +38,15 @@ use crate::lessor::{self, Keeper, Lessor};
 use crate::machine::{Alarms, Machine};
 use crate::store::{Store, StoreError};
 use crate::watch::{self, Hub};
+pub(crate) use quorum::identity::{Identity, Origin};
 
 pub use doors::{Door, Doors};
-pub use identity::IdentityError;
+pub use quorum::identity::IdentityError;
 pub(crate) use standing::hand_over;
 
+/// How members are told apart, and what is said of them.
+pub(crate) const SERVICE: Service =
+    Service { name: "chainfire", add: "etcdctl member add", finish: "ultracloud chainfire restore, repair" };
 /// The only group of a member.
 pub(crate) const GROUP: u64 = 1;
 /// What a command has around the request in it.
@@ -190,7 +192,7 @@ pub async fn build_behind(
     observers: Observers,
 ) -> Result<Node, StartError> {
     // First of all: a removed member touches nothing and talks to nobody.
-    let known = Identity::read(context, &config.data_dir, config.expected_cluster())?;
+    let known = Identity::read(&SERVICE, context, &config.data_dir, config.expected_cluster())?;
     let store = open_store(context, config).await?;
     let host = Host::open(context, host_config(config, known, doors.connector.clone())).await?;
     // Peers are let in before the group is open: with all members starting, each waits for the others.
@@ -258,7 +260,7 @@ pub(crate) fn wal_options(config: &Config) -> WalOptions {
 }
 
 fn host_config(config: &Config, known: Option<Identity>, tls: Option<tls::TlsConnector>) -> HostConfig {
-    let by_token = || cluster_id(&config.cluster_token);
+    let by_token = || cluster_id(&SERVICE, &config.cluster_token);
     let (cluster, known_as) = known
         .map_or_else(|| (by_token(), by_token()), |Identity { cluster, known_as, .. }| (cluster, known_as));
     // A dead peer should be noticed within an election.
@@ -274,12 +276,15 @@ fn host_config(config: &Config, known: Option<Identity>, tls: Option<tls::TlsCon
 /// Who this member is, at its first start.
 async fn who_am_i(context: &Context, config: &Config, host: &Host) -> Result<Identity, StartError> {
     let identity = if config.join {
-        let member = joining::find_self(context, config, host).await;
-        let (cluster, known_as) = (host.cluster(), cluster_id(&config.cluster_token));
+        let others: Vec<String> = config.initial_members.iter().map(|m| m.peer.clone()).collect();
+        let (name, own) = (&config.name, &config.peer.advertise);
+        let add = format!("{} {name} --peer-urls=https://{own}", SERVICE.add);
+        let member = quorum::find_self(context, host, GROUP, (own, &others), &add).await;
+        let (cluster, known_as) = (host.cluster(), cluster_id(&SERVICE, &config.cluster_token));
         Identity { cluster, member, known_as, origin: None }
     } else {
         let founder = config.as_founder().ok_or(StartError::NotAFounder)?;
-        Identity::founder(&config.cluster_token, founder, None)
+        Identity::founder(&SERVICE, &config.cluster_token, founder, None)
     };
     identity.write(context, &config.data_dir)?;
     Ok(identity)
@@ -296,7 +301,7 @@ fn founders(config: &Config, own: Identity) -> Vec<Member> {
 /// A founder, as the group knows it before it has told more.
 pub(crate) fn as_member(founder: &InitialMember, token: &str, origin: Option<Origin>) -> Member {
     Member {
-        id: Identity::founder(token, founder, origin).member,
+        id: Identity::founder(&SERVICE, token, founder, origin).member,
         name: founder.name.clone(),
         peer_addresses: vec![founder.peer.clone()],
         client_addresses: Vec::new(),
@@ -366,12 +371,8 @@ fn report(
         group: group.clone(),
         host: host.clone(),
     });
-    observers.metrics.collect(ReplicaCollector {
-        store: store.clone(),
-        alarms: alarms.clone(),
-        group: group.clone(),
-        host: host.clone(),
-    });
+    observers.metrics.collect(StoreCollector { store: store.clone(), alarms: alarms.clone() });
+    observers.metrics.collect(Figures { prefix: "chainfire", group: group.clone(), host: host.clone() });
     let leadership = group.leadership();
     observers.health.probe("leader", Kind::Ready, move || match leadership.borrow().leader {
         Some(_) => Ok(()),

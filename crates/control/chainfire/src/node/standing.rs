@@ -5,7 +5,7 @@ use kit::Context;
 use quorum::{Group, Standing};
 
 use super::StartError;
-use super::identity::Identity;
+use super::{Identity, SERVICE};
 use crate::config::Config;
 
 /// Asks the others whether this member was removed while it was away, for at most one election. Without an
@@ -17,7 +17,7 @@ pub(super) async fn check(
     group: &Group,
 ) -> Result<(), StartError> {
     match group.standing(config.raft.election).await {
-        Standing::Removed => Err(identity.retire(context, &config.data_dir).into()),
+        Standing::Removed => Err(identity.retire(&SERVICE, context, &config.data_dir).into()),
         Standing::Member | Standing::Unknown => Ok(()),
     }
 }
@@ -30,7 +30,7 @@ pub(super) async fn leave_when_removed(context: Context, config: Config, identit
         return;
     }
     let marked = context.clone();
-    let told = context.blocking(move || identity.retire(&marked, &config.data_dir)).await;
+    let told = context.blocking(move || identity.retire(&SERVICE, &marked, &config.data_dir)).await;
     tracing::warn!("this member ends: {}", told.map_or_else(String::new, |told| told.to_string()));
     context.tasks().stop();
 }

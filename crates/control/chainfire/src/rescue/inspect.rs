@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::RescueError;
 use crate::config::Config;
-use crate::node::{GROUP, Identity, wal_options};
+use crate::node::{GROUP, Identity, SERVICE, wal_options};
 use crate::store::Store;
 
 /// A stopped member, as its files show it.
@@ -33,7 +33,8 @@ pub struct Inspection {
 /// Looks at the files of a member that does not run. Cuts a torn tail off its log, as a start would.
 pub async fn inspect(context: &Context, config: &Config) -> Result<Inspection, RescueError> {
     let nobody = || RescueError::Nobody { path: config.data_dir.clone() };
-    let known = Identity::read(context, &config.data_dir, config.expected_cluster())?.ok_or_else(nobody)?;
+    let known =
+        Identity::read(&SERVICE, context, &config.data_dir, config.expected_cluster())?.ok_or_else(nobody)?;
     let store = Store::open_in(context, &config.data_dir, (&config.store).into())?;
     let raft = config.raft_dir();
     let looked = rescue::look(context, &raft, wal_options(config), GROUP, store.position()).await;

@@ -16,7 +16,7 @@ use crate::auth::Authority;
 use crate::config::Config;
 use crate::lessor::Lessor;
 use crate::machine::{Alarms, Machine};
-use crate::node::{GROUP, Identity, wal_options};
+use crate::node::{GROUP, Identity, SERVICE, wal_options};
 use crate::store::Store;
 
 /// How long a member that may be alive has to answer.
@@ -47,7 +47,7 @@ pub async fn recover(
 ) -> Result<Recovered, RescueError> {
     let data = &config.data_dir;
     let nobody = || RescueError::Nobody { path: data.clone() };
-    let known = Identity::read(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    let known = Identity::read(&SERVICE, context, data, config.expected_cluster())?.ok_or_else(nobody)?;
     let _held = hold(context, data)?;
     let (image, taken) = take_all(context, config, known).await?;
     let others: Vec<&Member> = taken.voters.iter().filter(|voter| voter.id != known.member).collect();

@@ -12,7 +12,7 @@ use tonic::{Request, Status};
 use super::{RescueError, hold, refuse_if_running, set_aside};
 use crate::config::Config;
 use crate::convert::{address_of_url, url_of_address};
-use crate::node::Identity;
+use crate::node::{Identity, SERVICE};
 use crate::proto::etcdserverpb::cluster_client::ClusterClient;
 use crate::proto::etcdserverpb::{Member, MemberAddRequest, MemberListRequest, MemberRemoveRequest};
 
@@ -36,7 +36,8 @@ pub struct Repaired {
 pub async fn repair(context: &Context, config: &Config, url: &str) -> Result<Repaired, RescueError> {
     let data = &config.data_dir;
     let nobody = || RescueError::Nobody { path: data.clone() };
-    let known = Identity::read_to_repair(context, data, config.expected_cluster())?.ok_or_else(nobody)?;
+    let known =
+        Identity::read_to_repair(&SERVICE, context, data, config.expected_cluster())?.ok_or_else(nobody)?;
     let _held = hold(context, data)?;
     refuse_if_running(context, config)?;
     let mut members = Members::at(context, config, url)?;

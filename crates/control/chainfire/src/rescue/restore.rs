@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{RescueError, backup, hold, io_at};
 use crate::config::{Config, InitialMember};
-use crate::node::{GROUP, Identity, Origin, as_member, wal_options};
+use crate::node::{GROUP, Identity, Origin, SERVICE, as_member, wal_options};
 use crate::store::{ImageSummary, restore_image};
 
 /// How a backup becomes a cluster. The same on every founder.
@@ -89,7 +89,7 @@ pub(super) async fn carry_out(
         refuse_unless_empty(data, &raft)?;
     }
     let origin = Origin { image: checked.id(), generation: options.generation, alone: options.alone };
-    let identity = Identity::founder(&config.cluster_token, own, Some(origin));
+    let identity = Identity::founder(&SERVICE, &config.cluster_token, own, Some(origin));
     // Until the last step the directory says that nobody may start from it.
     identity.begin(context, data)?;
     let named = config.initial_members.iter().filter(|m| !options.alone || m.name == config.name);

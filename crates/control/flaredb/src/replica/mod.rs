@@ -128,6 +128,11 @@ impl Replica {
         self.shared.catalog().borrow().clone()
     }
 
+    /// Whether this replica has diverged and answers nothing.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.shared.is_fenced()
+    }
+
     /// Lends a snapshot out; see [`Self::give_back`].
     pub(crate) fn reader(&self) -> Result<Reader, SqlError> {
         if self.shared.is_fenced() {

@@ -1,5 +1,4 @@
-//! Who this member is, once and for all: derived at the founding, told at joining, then read from
-//! its directory.
+//! Who a member is, once and for all: derived at the founding, told at joining, then read from its directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::config::InitialMember;
 
+/// A replicated service, as far as its members' identities and what is said of them depend on it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Mixed into all ids, so that members of two services never talk to each other.
+    pub name: &'static str,
+    /// How a member is added.
+    pub add: &'static str,
+    /// What finishes an interrupted restore or repair.
+    pub finish: &'static str,
+}
+
 /// The highest format that this version reads. Format 2 added restored clusters; where there is none, format 1 is
 /// written, which the version before reads, too.
 const FORMAT: u32 = 2;
@@ -18,24 +28,26 @@ const FILE: &str = "member.toml";
 
 /// The member that a data directory belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) cluster: u64,
-    pub(crate) member: u64,
+pub struct Identity {
+    /// The cluster's id.
+    pub cluster: u64,
+    /// The member's id.
+    pub member: u64,
     /// What the cluster's token says, which is the cluster's id unless it was restored.
-    pub(crate) known_as: u64,
+    pub known_as: u64,
     /// Only a founder of a restored cluster has one.
-    pub(crate) origin: Option<Origin>,
+    pub origin: Option<Origin>,
 }
 
 /// What a cluster was restored from: the same for all of its founders, and for no other cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub struct Origin {
     /// From the backup's hash.
-    pub(crate) image: u64,
+    pub image: u64,
     /// Told apart by whoever restores one backup more than once.
-    pub(crate) generation: u64,
+    pub generation: u64,
     /// One member founds the cluster, whatever the configuration names.
-    pub(crate) alone: bool,
+    pub alone: bool,
 }
 
 /// The file, for people too: ids in hexadecimal, as etcdctl prints them.
@@ -97,19 +109,21 @@ pub enum IdentityError {
     },
     /// The member was removed from the cluster. Its id is never used again, so its data is of no use.
     #[error(
-        "member {member:x} was removed from the cluster, and {path} belongs to it: a removed member does not come back. To use this machine again, remove the data directory, add a new member (etcdctl member add), and start it with join = true"
+        "member {member:x} was removed from the cluster, and {path} belongs to it: a removed member does not come back. To use this machine again, remove the data directory, add a new member ({add}), and start it with join = true"
     )]
     Removed {
+        /// How a member is added.
+        add: &'static str,
         /// Who was removed.
         member: u64,
         /// The file that says so.
         path: PathBuf,
     },
     /// A restore was interrupted.
-    #[error(
-        "{path} says that a restore was interrupted, or a repair: run it again (ultracloud chainfire restore, repair)"
-    )]
+    #[error("{path} says that a restore was interrupted, or a repair: run it again ({finish})")]
     Unfinished {
+        /// What finishes it.
+        finish: &'static str,
         /// The file that says so.
         path: PathBuf,
     },
@@ -128,15 +142,15 @@ pub enum IdentityError {
 }
 
 /// The id of the cluster with this token.
-pub(crate) fn cluster_id(token: &str) -> u64 {
-    hash(&["chainfire cluster", token])
+pub fn cluster_id(service: &Service, token: &str) -> u64 {
+    hash(&[&format!("{} cluster", service.name), token])
 }
 
 /// The id of a cluster that was restored, which one founder alone makes its own.
-fn restored_cluster_id(token: &str, origin: Origin, alone: &InitialMember) -> u64 {
+fn restored_cluster_id(service: &Service, token: &str, origin: Origin, alone: &InitialMember) -> u64 {
     let (image, generation) = (format!("{:016x}", origin.image), origin.generation.to_string());
     let name = if origin.alone { alone.name.as_str() } else { "" };
-    hash(&["chainfire restored cluster", token, &image, &generation, name])
+    hash(&[&format!("{} restored cluster", service.name), token, &image, &generation, name])
 }
 
 /// Never zero, which means "nobody" on the wire.
@@ -153,19 +167,19 @@ fn hash(parts: &[&str]) -> u64 {
 
 impl Identity {
     /// Whether the directory belongs to a member, readable or not.
-    pub(crate) fn is_in(context: &Context, dir: &Path) -> bool {
+    pub fn is_in(context: &Context, dir: &Path) -> bool {
         !matches!(read_text(context, &dir.join(FILE)), Err(e) if e.kind() == io::ErrorKind::NotFound)
     }
 
     /// A founder of the cluster with this token, or of one that was restored.
-    pub(crate) fn founder(token: &str, member: &InitialMember, origin: Option<Origin>) -> Self {
-        let known_as = cluster_id(token);
-        let cluster = origin.map_or(known_as, |origin| restored_cluster_id(token, origin, member));
+    pub fn founder(service: &Service, token: &str, member: &InitialMember, origin: Option<Origin>) -> Self {
+        let known_as = cluster_id(service, token);
+        let cluster = origin.map_or(known_as, |origin| restored_cluster_id(service, token, origin, member));
         let member = match origin {
-            None => hash(&["chainfire member", token, &member.name, &member.peer]),
+            None => hash(&[&format!("{} member", service.name), token, &member.name, &member.peer]),
             Some(_) => {
                 let cluster = format!("{cluster:016x}");
-                hash(&["chainfire restored member", &cluster, &member.name, &member.peer])
+                hash(&[&format!("{} restored member", service.name), &cluster, &member.name, &member.peer])
             }
         };
         Self { cluster, member, known_as, origin }
@@ -173,7 +187,8 @@ impl Identity {
 
     /// What the directory says; none if it is new. It must be of the expected cluster, as that is known by its
     /// token, if one is expected.
-    pub(crate) fn read(
+    pub fn read(
+        service: &Service,
         context: &Context,
         dir: &Path,
         expected: Option<u64>,
@@ -185,24 +200,25 @@ impl Identity {
         }
         match fate {
             Fate::Lives => Ok(Some(identity)),
-            Fate::Removed => Err(IdentityError::Removed { member: identity.member, path }),
-            Fate::Unfinished => Err(IdentityError::Unfinished { path }),
+            Fate::Removed => Err(IdentityError::Removed { add: service.add, member: identity.member, path }),
+            Fate::Unfinished => Err(IdentityError::Unfinished { finish: service.finish, path }),
         }
     }
 
     /// As [`Self::read`]; also whose the directory was to become when that was interrupted.
-    pub(crate) fn read_to_repair(
+    pub fn read_to_repair(
+        service: &Service,
         context: &Context,
         dir: &Path,
         expected: Option<u64>,
     ) -> Result<Option<Self>, IdentityError> {
-        let known = Self::read(context, dir, expected);
-        let Err(IdentityError::Unfinished { path }) = known else { return known };
+        let known = Self::read(service, context, dir, expected);
+        let Err(IdentityError::Unfinished { path, .. }) = known else { return known };
         Ok(read_record(context, &path)?.map(|(identity, _)| identity))
     }
 
     /// Whether a restore into the directory was interrupted.
-    pub(crate) fn is_unfinished(context: &Context, dir: &Path) -> Result<bool, IdentityError> {
+    pub fn is_unfinished(context: &Context, dir: &Path) -> Result<bool, IdentityError> {
         let record = read_record(context, &dir.join(FILE))?;
         Ok(record.is_some_and(|(_, fate)| fate == Fate::Unfinished))
     }
@@ -230,19 +246,19 @@ impl Identity {
     }
 
     /// Writes it down before anything else is.
-    pub(crate) fn write(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
+    pub fn write(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
         self.record(context, dir, Fate::Lives)
     }
 
     /// Writes down that a restore has begun, and nobody may start from the directory.
-    pub(crate) fn begin(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
+    pub fn begin(self, context: &Context, dir: &Path) -> Result<(), IdentityError> {
         self.record(context, dir, Fate::Unfinished)
     }
 
     /// Marks the directory: its member was removed. Says what whoever starts it again will be told.
-    pub(crate) fn retire(self, context: &Context, dir: &Path) -> IdentityError {
+    pub fn retire(self, service: &Service, context: &Context, dir: &Path) -> IdentityError {
         match self.record(context, dir, Fate::Removed) {
-            Ok(()) => IdentityError::Removed { member: self.member, path: dir.join(FILE) },
+            Ok(()) => IdentityError::Removed { add: service.add, member: self.member, path: dir.join(FILE) },
             Err(e) => e,
         }
     }
@@ -296,18 +312,20 @@ mod tests {
 
     use super::*;
 
+    const SERVICE: Service = Service { name: "store", add: "store add", finish: "store restore" };
+
     #[test]
     fn an_identity_is_read_back_and_guarded() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Identity::read(&Context::real(), dir.path(), Some(7)).unwrap(), None);
+        assert_eq!(Identity::read(&SERVICE, &Context::real(), dir.path(), Some(7)).unwrap(), None);
         let identity = Identity { cluster: 7, member: 0xfeed, known_as: 7, origin: None };
         identity.write(&Context::real(), dir.path()).unwrap();
-        assert_eq!(Identity::read(&Context::real(), dir.path(), Some(7)).unwrap(), Some(identity));
-        let other = Identity::read(&Context::real(), dir.path(), Some(8)).unwrap_err().to_string();
+        assert_eq!(Identity::read(&SERVICE, &Context::real(), dir.path(), Some(7)).unwrap(), Some(identity));
+        let other = Identity::read(&SERVICE, &Context::real(), dir.path(), Some(8)).unwrap_err().to_string();
         assert!(other.contains("belongs to cluster 7, the configuration to 8"), "{other}");
         fs::write(dir.path().join(FILE), "format = 1\ncluster = \"7\"\nmember = \"0\"\n").unwrap();
         assert!(matches!(
-            Identity::read(&Context::real(), dir.path(), Some(7)),
+            Identity::read(&SERVICE, &Context::real(), dir.path(), Some(7)),
             Err(IdentityError::Damaged { .. })
         ));
     }
@@ -317,12 +335,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let identity = Identity { cluster: 7, member: 0xfeed, known_as: 7, origin: None };
         identity.write(&Context::real(), dir.path()).unwrap();
-        let told = identity.retire(&Context::real(), dir.path()).to_string();
+        let told = identity.retire(&SERVICE, &Context::real(), dir.path()).to_string();
         assert!(told.starts_with("member feed was removed from the cluster"), "{told}");
-        let refused = Identity::read(&Context::real(), dir.path(), Some(7)).unwrap_err();
+        let refused = Identity::read(&SERVICE, &Context::real(), dir.path(), Some(7)).unwrap_err();
         assert_eq!(refused.to_string(), told);
         assert!(matches!(
-            Identity::read(&Context::real(), dir.path(), Some(8)),
+            Identity::read(&SERVICE, &Context::real(), dir.path(), Some(8)),
             Err(IdentityError::OtherCluster { .. })
         ));
     }
@@ -335,7 +353,7 @@ mod tests {
     fn ids_depend_on_everything_that_tells_members_and_clusters_apart() {
         let origin = |image, generation, alone| Some(Origin { image, generation, alone });
         let of = |token: &str, name: &str, peer: &str, origin| {
-            Identity::founder(token, &member(name, peer), origin)
+            Identity::founder(&SERVICE, token, &member(name, peer), origin)
         };
         let members = [
             of("t", "a", "x:1", None),
@@ -363,21 +381,24 @@ mod tests {
     fn a_restored_member_is_known_by_its_token_and_an_unfinished_one_does_not_start() {
         let (dir, context) = (tempfile::tempdir().unwrap(), Context::real());
         let origin = Some(Origin { image: 0xabc, generation: 3, alone: true });
-        let identity = Identity::founder("t", &member("a", "x:1"), origin);
+        let identity = Identity::founder(&SERVICE, "t", &member("a", "x:1"), origin);
         identity.begin(&context, dir.path()).unwrap();
         assert!(Identity::is_unfinished(&context, dir.path()).unwrap());
-        let refused = Identity::read(&context, dir.path(), None).unwrap_err();
+        let refused = Identity::read(&SERVICE, &context, dir.path(), None).unwrap_err();
         assert!(matches!(refused, IdentityError::Unfinished { .. }), "{refused}");
         identity.write(&context, dir.path()).unwrap();
         assert!(!Identity::is_unfinished(&context, dir.path()).unwrap());
-        assert_eq!(Identity::read(&context, dir.path(), Some(cluster_id("t"))).unwrap(), Some(identity));
-        assert!(Identity::read(&context, dir.path(), Some(cluster_id("u"))).is_err());
+        assert_eq!(
+            Identity::read(&SERVICE, &context, dir.path(), Some(cluster_id(&SERVICE, "t"))).unwrap(),
+            Some(identity)
+        );
+        assert!(Identity::read(&SERVICE, &context, dir.path(), Some(cluster_id(&SERVICE, "u"))).is_err());
     }
 
     #[test]
     fn the_version_before_reads_what_it_can() {
         let dir = tempfile::tempdir().unwrap();
-        let founder = Identity::founder("t", &member("a", "x:1"), None);
+        let founder = Identity::founder(&SERVICE, "t", &member("a", "x:1"), None);
         founder.write(&Context::real(), dir.path()).unwrap();
         let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
         assert!(text.starts_with("format = 1\n") && !text.contains("known_as"), "{text}");
