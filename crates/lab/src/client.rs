@@ -17,7 +17,7 @@ use crate::node::unit::{Exit, Phase};
 use crate::node::{DiskFault, finish, send_content};
 use crate::paths::Paths;
 use crate::process::Process;
-use crate::roles::ChainfireSetup;
+use crate::roles::Setup;
 use crate::state::ClusterState;
 use crate::supervisor::protocol::{
     Answer, Ask, ClusterStatus, FaultRecord, NodeStatus, Phase as ClusterPhase, ServiceReport,
@@ -354,9 +354,9 @@ impl Node {
         self.cluster.ask(&Ask::Disk { node: self.name.clone(), fault }).await.map(|_| ())
     }
 
-    /// Gives it a ChainFire replica, not started.
-    pub async fn provision_chainfire(&self, setup: Option<ChainfireSetup>) -> Result<()> {
-        let ask = Ask::ProvisionChainfire { node: self.name.clone(), setup };
+    /// Gives it a member of a replicated role, not started.
+    pub async fn provision(&self, role: &str, setup: Option<Setup>) -> Result<()> {
+        let ask = Ask::Provision { node: self.name.clone(), role: role.to_owned(), setup };
         self.cluster.ask(&ask).await.map(|_| ())
     }
 

@@ -8,7 +8,12 @@ use crate::node::unit::{Policy, Ready, Unit};
 use crate::topology::{NodeSpec, Topology};
 
 /// Roles of the `ultracloud` binary that a topology may name.
-pub const ALL: &[&str] = &["chainfire"];
+pub const ALL: &[&str] = &[CHAINFIRE, FLAREDB];
+
+/// The key-value store.
+pub const CHAINFIRE: &str = "chainfire";
+/// The SQL database.
+pub const FLAREDB: &str = "flaredb";
 
 /// etcd API of ChainFire.
 pub const CHAINFIRE_CLIENT: u16 = 2379;
@@ -16,6 +21,13 @@ pub const CHAINFIRE_CLIENT: u16 = 2379;
 pub const CHAINFIRE_PEER: u16 = 2380;
 /// Metrics and health of ChainFire.
 pub const CHAINFIRE_ADMIN: u16 = 2381;
+
+/// PostgreSQL's protocol.
+pub const FLAREDB_CLIENT: u16 = 5432;
+/// Replication among FlareDB members.
+pub const FLAREDB_PEER: u16 = 5433;
+/// Metrics and health of FlareDB.
+pub const FLAREDB_ADMIN: u16 = 5434;
 
 /// A port of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +43,15 @@ pub struct RolePort {
 /// The ports of a role.
 pub fn ports(role: &str) -> &'static [RolePort] {
     match role {
-        "chainfire" => &[
+        CHAINFIRE => &[
             RolePort { name: "client", port: CHAINFIRE_CLIENT, forwarded: true },
             RolePort { name: "peer", port: CHAINFIRE_PEER, forwarded: false },
             RolePort { name: "admin", port: CHAINFIRE_ADMIN, forwarded: true },
+        ],
+        FLAREDB => &[
+            RolePort { name: "client", port: FLAREDB_CLIENT, forwarded: true },
+            RolePort { name: "peer", port: FLAREDB_PEER, forwarded: false },
+            RolePort { name: "admin", port: FLAREDB_ADMIN, forwarded: true },
         ],
         _ => &[],
     }
@@ -64,61 +81,65 @@ pub fn unit(role: &str) -> Unit {
     }
 }
 
-/// What differs between two ChainFire replicas of one cluster beside their name.
+/// The number of a role's port; 0: it has none of this name.
+fn port(role: &str, name: &str) -> u16 {
+    ports(role).iter().find(|port| port.name == name).map_or(0, |port| port.port)
+}
+
+/// What differs between two members of a replicated role beside their name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChainfireSetup {
+pub struct Setup {
     /// Everybody whom it knows at its first start, itself included, as name and peer address.
     pub members: Vec<(String, String)>,
     /// Whether the cluster exists already and has been told of it.
     pub join: bool,
 }
 
-impl ChainfireSetup {
-    /// The topology's own replicas, forming a new cluster.
-    pub fn of_topology(topology: &Topology) -> Self {
-        let members = topology.with_role("chainfire").map(|n| (n.name.clone(), chainfire_peer(n)));
+impl Setup {
+    /// The topology's own members, forming a new cluster.
+    pub fn of_topology(topology: &Topology, role: &str) -> Self {
+        let members = topology.with_role(role).map(|n| (n.name.clone(), peer(role, n)));
         Self { members: members.collect(), join: false }
     }
 }
 
-/// The peer address of a node's replica.
-pub fn chainfire_peer(node: &NodeSpec) -> String {
-    format!("{}:{CHAINFIRE_PEER}", node.address)
+/// The peer address of a node's member.
+fn peer(role: &str, node: &NodeSpec) -> String {
+    format!("{}:{}", node.address, port(role, "peer"))
 }
 
-/// The configuration file of a replica.
+/// The configuration file of a member.
 ///
 /// `time_scale` stretches the timing of replication: a machine without KVM stands still for longer than
 /// an ordinary heartbeat.
-pub fn chainfire_config(
-    node: &NodeSpec,
-    cluster_token: &str,
-    setup: &ChainfireSetup,
-    time_scale: f64,
-) -> String {
-    let etc = etc("chainfire");
-    let file = Chainfire {
+pub fn config(role: &str, node: &NodeSpec, cluster_token: &str, setup: &Setup, time_scale: f64) -> String {
+    let etc = etc(role);
+    let client = format!("{}:{}", node.address, port(role, "client"));
+    let listen = |name| format!("0.0.0.0:{}", port(role, name));
+    let file = Replicated {
         name: &node.name,
-        data_dir: data_dir("chainfire"),
+        data_dir: data_dir(role),
         cluster_token,
         join: setup.join,
         initial_members: setup.members.iter().map(|(name, peer)| Member { name, peer }).collect(),
         client: Listener {
-            listen: format!("0.0.0.0:{CHAINFIRE_CLIENT}"),
-            advertise: Some(toml::Value::Array(vec![
-                format!("https://{}:{CHAINFIRE_CLIENT}", node.address).into(),
-            ])),
-            allow: &["operator/*", "node/*/*"],
+            listen: listen("client"),
+            advertise: Some(match role {
+                // etcd's clients are told URLs.
+                CHAINFIRE => toml::Value::Array(vec![format!("https://{client}").into()]),
+                _ => client.into(),
+            }),
+            allow: strings(&["operator/*", "node/*/*"]),
         },
         peer: Listener {
-            listen: format!("0.0.0.0:{CHAINFIRE_PEER}"),
-            advertise: Some(chainfire_peer(node).into()),
-            allow: &["node/*/chainfire"],
+            listen: listen("peer"),
+            advertise: Some(peer(role, node).into()),
+            allow: vec![format!("node/*/{role}")],
         },
         admin: Listener {
-            listen: format!("0.0.0.0:{CHAINFIRE_ADMIN}"),
+            listen: listen("admin"),
             advertise: None,
-            allow: &["operator/*", "node/*/*"],
+            allow: strings(&["operator/*", "node/*/*"]),
         },
         tls: Tls {
             cert: format!("{etc}/cert.pem"),
@@ -134,7 +155,7 @@ pub fn chainfire_config(
 }
 
 #[derive(Serialize)]
-struct Chainfire<'a> {
+struct Replicated<'a> {
     name: &'a str,
     data_dir: String,
     cluster_token: &'a str,
@@ -182,7 +203,11 @@ struct Listener {
     listen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advertise: Option<toml::Value>,
-    allow: &'static [&'static str],
+    allow: Vec<String>,
+}
+
+fn strings(all: &[&str]) -> Vec<String> {
+    all.iter().map(|&one| one.to_owned()).collect()
 }
 
 #[derive(Serialize)]
@@ -199,8 +224,8 @@ mod tests {
     #[test]
     fn a_replica_is_told_of_all_three_and_of_itself() {
         let six = Topology::six().unwrap();
-        let setup = ChainfireSetup::of_topology(&six);
-        let text = chainfire_config(six.node("node02").unwrap(), "lab-1", &setup, 1.0);
+        let setup = Setup::of_topology(&six, CHAINFIRE);
+        let text = config(CHAINFIRE, six.node("node02").unwrap(), "lab-1", &setup, 1.0);
         let parsed: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(parsed["name"].as_str(), Some("node02"));
         assert_eq!(parsed["initial_members"].as_array().unwrap().len(), 3);
@@ -208,8 +233,13 @@ mod tests {
         assert_eq!(parsed["client"]["advertise"][0].as_str(), Some("https://10.60.0.12:2379"));
         assert_eq!(parsed["join"].as_bool(), Some(false));
         assert!(!parsed.contains_key("raft"));
-        let slow = chainfire_config(six.node("node02").unwrap(), "lab-1", &setup, 10.0);
+        let slow = config(CHAINFIRE, six.node("node02").unwrap(), "lab-1", &setup, 10.0);
         let slow: toml::Table = toml::from_str(&slow).unwrap();
         assert_eq!(slow["raft"]["election"].as_str(), Some("3000ms"));
+        let setup = Setup::of_topology(&six, FLAREDB);
+        let text = config(FLAREDB, six.node("node03").unwrap(), "lab-1", &setup, 1.0);
+        let parsed: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(parsed["client"]["advertise"].as_str(), Some("10.60.0.13:5432"));
+        assert_eq!(parsed["peer"]["allow"][0].as_str(), Some("node/*/flaredb"));
     }
 }

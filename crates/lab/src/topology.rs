@@ -291,8 +291,8 @@ mod tests {
         assert!(with("10.60.0.12", "10.61.0.12").contains("not a host address of 10.60.0.0/24"));
         assert!(with("10.60.0.12", "10.60.0.255").contains("not a host address"));
         assert!(with("\"node02\"", "\"Node_2\"").contains("no host name"));
-        assert!(with("[\"chainfire\"]", "[\"chianfire\"]").contains("unknown role `chianfire`"));
-        assert!(with("[\"chainfire\"]", "[\"chainfire\", \"chainfire\"]").contains("twice"));
+        assert!(with("[\"chainfire\", \"flaredb\"]", "[\"chianfire\"]").contains("unknown role `chianfire`"));
+        assert!(with("[\"chainfire\", \"flaredb\"]", "[\"chainfire\", \"chainfire\"]").contains("twice"));
         assert!(with("10.60.0.0/24", "10.60.0.0/99").contains("prefix must be 8 to 30"));
         assert!(with("10.60.0.0/24", "10.60.0.1/24").contains("host bits"));
         assert!(with("kind = \"worker\"", "kind = \"werker\"").contains("t.toml"));

@@ -13,7 +13,7 @@ use super::scene::{CANONICAL, CHAINFIRE, Scene, others, peer_address, wipe};
 use crate::client::Cluster;
 use crate::etcd::{Etcd, MemberEntry};
 use crate::lane::{Lane, Seen, Waiting};
-use crate::roles::ChainfireSetup;
+use crate::roles::Setup;
 
 /// Clients of the load.
 const CLIENTS: u32 = 9;
@@ -204,7 +204,7 @@ async fn join(w: &Waiting<'_>, cluster: &Cluster, scene: &Scene, node: &str, via
         members.push(((*name).to_owned(), peer_address(cluster, name).await?));
     }
     let host = cluster.node(node);
-    host.provision_chainfire(Some(ChainfireSetup { members, join: true })).await?;
+    host.provision(CHAINFIRE, Some(Setup { members, join: true })).await?;
     host.start(CHAINFIRE).await?;
     scene.etcd.look_again(cluster).await?;
     let joined = w.until("the new member by its name", || async {

@@ -18,7 +18,7 @@ use crate::etcd::Etcd;
 use crate::etcd::ctl::Ctl;
 use crate::etcd::uc::Uc;
 use crate::lane::{Lane, Waiting};
-use crate::roles::ChainfireSetup;
+use crate::roles::Setup;
 use crate::switch::faults::Link;
 
 /// Clients of the load.
@@ -216,7 +216,7 @@ async fn prepare(cluster: &Cluster, etcd: &Etcd, node: &str, members: &[&str]) -
     for name in members.iter().chain([&node]) {
         known.push(((*name).to_owned(), peer_address(cluster, name).await?));
     }
-    cluster.node(node).provision_chainfire(Some(ChainfireSetup { members: known, join: true })).await?;
+    cluster.node(node).provision(CHAINFIRE, Some(Setup { members: known, join: true })).await?;
     etcd.look_again(cluster).await
 }
 

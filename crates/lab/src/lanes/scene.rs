@@ -17,7 +17,7 @@ use crate::lane::{Lane, Seen, Waiting};
 use crate::node::unit::Phase;
 
 /// The service that all of this is about.
-pub(super) const CHAINFIRE: &str = "chainfire";
+pub(super) use crate::roles::CHAINFIRE;
 
 /// The canonical replicas.
 pub(super) const CANONICAL: [&str; 3] = ["node01", "node02", "node03"];

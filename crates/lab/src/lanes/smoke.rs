@@ -13,6 +13,7 @@ use crate::etcd::admin::Admin;
 use crate::etcd::ctl::Ctl;
 use crate::image::payload::{GUEST_INITRD, GUEST_KERNEL};
 use crate::lane::{Lane, Waiting};
+use crate::roles;
 use crate::topology::NodeKind;
 
 /// Enough for a history; the lane stays short.
@@ -40,11 +41,14 @@ async fn health(lane: &mut Lane, cluster: &Cluster) -> Result<()> {
     let operator = crate::certs::OperatorFiles::below(&cluster.paths().pki());
     let admin = Admin::new(&operator)?;
     let check = async |w: &Waiting<'_>| {
-        let ports = host_ports(&status, CHAINFIRE, "admin");
-        for (node, port) in &ports {
-            w.until(&format!("{CHAINFIRE} on {node} to be ready"), || admin.is_ok(*port, "/readyz")).await?;
+        let mut ready = 0;
+        for role in roles::ALL {
+            for (node, port) in host_ports(&status, role, "admin") {
+                w.until(&format!("{role} on {node} to be ready"), || admin.is_ok(port, "/readyz")).await?;
+                ready += 1;
+            }
         }
-        Ok(format!("{} roles are ready", ports.len()))
+        Ok(format!("{ready} roles are ready"))
     };
     lane.check("health of every role", HEALTH, check).await
 }

@@ -20,7 +20,7 @@ use crate::node::vm::Machines;
 use crate::node::{Body, DiskFault, call, push};
 use crate::paths::Paths;
 use crate::process::Process;
-use crate::roles::{self, ChainfireSetup};
+use crate::roles::{self, Setup};
 use crate::state::ClusterState;
 use crate::switch::Switch;
 use crate::switch::faults::Link;
@@ -164,7 +164,7 @@ impl Cluster {
     async fn start_all(&self, node: &NodeEntry) -> Result<()> {
         let name = &node.spec.name;
         for role in &node.spec.roles {
-            self.provision_chainfire(name, None)
+            self.provision(name, role, None)
                 .await
                 .with_context(|| format!("{name} cannot be given {role}"))?;
             self.start_service(node, role).await?;
@@ -245,17 +245,18 @@ impl Cluster {
         self.entry(node)?.body.disk_fault(fault).await
     }
 
-    /// Certificates, configuration and unit of a ChainFire replica, and its forwards.
-    pub(super) async fn provision_chainfire(&self, node: &str, setup: Option<ChainfireSetup>) -> Result<()> {
+    /// Certificates, configuration and unit of a member of a replicated role, and its forwards.
+    pub(super) async fn provision(&self, node: &str, role: &str, setup: Option<Setup>) -> Result<()> {
+        anyhow::ensure!(roles::ALL.contains(&role), "no role is called {role}");
         let entry = self.entry(node)?;
-        let setup = setup.unwrap_or_else(|| ChainfireSetup::of_topology(&self.topology));
+        let setup = setup.unwrap_or_else(|| Setup::of_topology(&self.topology, role));
         let token = self.lock().state.id.clone();
-        let config = roles::chainfire_config(&entry.spec, &trust_domain(&token), &setup, self.time_scale());
-        let credentials = self.pki.role(node, entry.spec.address, "chainfire")?;
-        install(&*entry.body, "chainfire", &config, &credentials).await?;
-        call(&*entry.body, &Request::Define { unit: roles::unit("chainfire") }).await?;
-        Arc::clone(&entry.body).follow("chainfire");
-        self.forward_role(entry, "chainfire").await
+        let config = roles::config(role, &entry.spec, &trust_domain(&token), &setup, self.time_scale());
+        let credentials = self.pki.role(node, entry.spec.address, role)?;
+        install(&*entry.body, role, &config, &credentials).await?;
+        call(&*entry.body, &Request::Define { unit: roles::unit(role) }).await?;
+        Arc::clone(&entry.body).follow(role);
+        self.forward_role(entry, role).await
     }
 
     async fn forward_role(&self, node: &NodeEntry, role: &str) -> Result<()> {

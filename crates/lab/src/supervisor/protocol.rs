@@ -10,7 +10,7 @@ use crate::node::DiskFault;
 use crate::node::protocol::{Request, ServiceStatus};
 use crate::node::vm::Machines;
 use crate::process::Process;
-use crate::roles::ChainfireSetup;
+use crate::roles::Setup;
 use crate::switch::PortReport;
 use crate::switch::faults::Link;
 use crate::topology::NodeKind;
@@ -58,12 +58,14 @@ pub enum Ask {
         /// How.
         fault: DiskFault,
     },
-    /// Gives a node a ChainFire replica: certificates, configuration, unit; does not start it.
-    ProvisionChainfire {
+    /// Gives a node a member of a replicated role: certificates, configuration, unit; does not start it.
+    Provision {
         /// Which.
         node: String,
-        /// Whom it knows at first; the topology's replicas if not said.
-        setup: Option<ChainfireSetup>,
+        /// The role.
+        role: String,
+        /// Whom it knows at first; the topology's members if not said.
+        setup: Option<Setup>,
     },
     /// Sets what happens to frames between nodes.
     Links {

@@ -82,7 +82,7 @@ async fn obey(cluster: &Cluster, ask: Ask) -> Result<Answer> {
         Ask::Reset { node } => cluster.reset(&node).await?,
         Ask::Freeze { node, frozen } => cluster.freeze(&node, frozen).await?,
         Ask::Disk { node, fault } => cluster.disk_fault(&node, fault).await?,
-        Ask::ProvisionChainfire { node, setup } => cluster.provision_chainfire(&node, setup).await?,
+        Ask::Provision { node, role, setup } => cluster.provision(&node, &role, setup).await?,
         Ask::Links { from, to, both, link } => cluster.set_links(&from, &to, both, link)?,
         Ask::Heal => cluster.heal(),
         Ask::Captures { dir } => cluster.write_captures(&dir)?,
