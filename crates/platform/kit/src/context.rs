@@ -65,6 +65,15 @@ impl Context {
         Self { inner: Arc::new(Inner { mode: *mode, clock, entropy, disk, net, tasks, sabotage }) }
     }
 
+    /// The same, for a part of the process that can end by itself: see [`Tasks::part`].
+    #[must_use]
+    pub fn part(&self) -> Self {
+        let Inner { mode, clock, entropy, disk, net, tasks, sabotage } = &*self.inner;
+        let (clock, entropy, tasks) = (clock.clone(), entropy.clone(), tasks.part());
+        let (mode, disk, net, sabotage) = (*mode, disk.clone(), net.clone(), *sabotage);
+        Self { inner: Arc::new(Inner { mode, clock, entropy, disk, net, tasks, sabotage }) }
+    }
+
     /// The known bug that a simulation has put in, if any.
     pub fn sabotage(&self) -> Sabotage {
         self.inner.sabotage

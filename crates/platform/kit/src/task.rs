@@ -17,6 +17,8 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     cause: Arc<Mutex<Option<Cause>>>,
+    /// The process's, where this is a part of it.
+    whole: Option<CancellationToken>,
 }
 
 /// Why a process stops.
@@ -40,6 +42,28 @@ impl fmt::Display for Cause {
 }
 
 impl Tasks {
+    /// A part of the process that can end by itself: its tasks end with it, or with the process. What fails in it
+    /// fails the process.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        let whole = Some(self.whole.clone().unwrap_or_else(|| self.stop.clone()));
+        Self {
+            tracker: self.tracker.clone(),
+            stop: self.stop.child_token(),
+            cause: self.cause.clone(),
+            whole,
+        }
+    }
+
+    /// Ends a part, and leaves the rest of the process as it is. Of the whole process it does what [`Tasks::stop`]
+    /// does.
+    pub fn end_part(&self) {
+        match self.whole {
+            Some(_) => self.stop.cancel(),
+            None => self.stop(),
+        }
+    }
+
     /// Spawns a task that is dropped when the process stops.
     #[expect(clippy::disallowed_methods, reason = "the one place that may spawn: it tracks")]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -92,7 +116,7 @@ impl Tasks {
 
     fn stop_for(&self, cause: Cause) {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
-        self.stop.cancel();
+        self.whole.as_ref().unwrap_or(&self.stop).cancel();
     }
 
     /// A token that is cancelled when the process stops.
@@ -134,6 +158,19 @@ mod tests {
         tasks.spawn_draining(std::future::pending());
         tasks.stop();
         assert_eq!(tasks.wait(SOON).await, (Cause::Requested, 1));
+    }
+
+    #[tokio::test]
+    async fn a_part_ends_alone_and_fails_with_everything() {
+        let tasks = Tasks::default();
+        let (one, other) = (tasks.part(), tasks.part().part());
+        one.spawn(std::future::pending());
+        one.end_part();
+        assert!(one.stopping().is_cancelled() && !tasks.stopping().is_cancelled());
+        assert!(!other.stopping().is_cancelled());
+        other.spawn_critical("a part", async { Err("no") });
+        assert_eq!(tasks.wait(SOON).await, (Cause::Failed("a part failed: no".into()), 0));
+        assert!(other.stopping().is_cancelled());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! All the groups of one process: one log, one set of connections, one service.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -67,7 +68,7 @@ impl Host {
         let id = config.group;
         let images = self.dir.join("images").join(format!("{id:x}"));
         let group = Group::open(
-            &self.context,
+            &self.context.part(),
             &self.wal,
             self.peers.clone(),
             self.groups.cluster(),
@@ -78,6 +79,24 @@ impl Host {
         .await?;
         self.groups.insert(id, group.clone());
         Ok(group)
+    }
+
+    /// Takes part in a group no more: its tasks end, its log stays.
+    pub async fn close_group(&self, id: u64) {
+        if let Some(group) = self.groups.remove(id) {
+            group.close().await;
+        }
+    }
+
+    /// Closes a group that is no more, and forgets its log: it would keep old segments from being used again.
+    pub async fn forget_group(&self, id: u64) -> io::Result<()> {
+        self.close_group(id).await;
+        self.wal.log(id).remove().await.map_err(io::Error::other)
+    }
+
+    /// The groups that have a log here, whether they are open or not.
+    pub fn logs(&self) -> Vec<u64> {
+        self.wal.groups()
     }
 
     /// The cluster that this process belongs to.
@@ -145,6 +164,10 @@ impl Groups {
 
     pub(crate) fn get(&self, group: u64) -> Option<Group> {
         self.map.read().unwrap_or_else(PoisonError::into_inner).get(&group).cloned()
+    }
+
+    fn remove(&self, id: u64) -> Option<Group> {
+        self.map.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 
     fn insert(&self, id: u64, group: Group) {

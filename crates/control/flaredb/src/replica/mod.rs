@@ -109,6 +109,8 @@ impl Replica {
         let machine = opened.ok_or(ReplicaError::Panicked)??;
         let (shared, files) = (machine.shared(), machine.files());
         let group = host.open_group(config, machine).await?;
+        // What belongs to the group ends with it.
+        let context = &group.part();
         let desk = Desk::open(context, &group, &shared, &options);
         group.on_call(desk.clone());
         let freshness = Arc::new(Freshness::default());

@@ -20,8 +20,9 @@ const GROUP: u64 = 9;
 const LONG: Patience = Patience { turn: Duration::from_secs(10), idle: Duration::from_secs(10) };
 
 struct Node {
+    host: Host,
     replica: Replica,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Three replicas that have found a leader and made a table.
@@ -93,7 +94,7 @@ async fn node(context: Context, listener: Box<dyn Listener>, own: Member, founde
     let config = GroupConfig { group: GROUP, member: own, bootstrap: founders, options };
     let place = (dir.path().join("db"), None);
     let replica = Replica::open(&context, &host, place, config, ReplicaOptions::default()).await.unwrap();
-    Node { replica, _dir: dir }
+    Node { host, replica, dir }
 }
 
 fn envelope(body: write::Body) -> Write {
@@ -209,4 +210,32 @@ async fn a_transaction_that_is_repeated_by_its_key_is_done_once() {
         assert_eq!(transaction.commit("order 5".into()).await.unwrap().unwrap().affected, 1);
         assert_eq!(rows(replica).await, 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_no_more_is_forgotten_and_others_stay() {
+    let trio = Trio::start().await;
+    let Node { host, replica, dir } = &trio.nodes[0];
+    let (context, own) = (Context::real(), member(77, ([127, 0, 0, 1], 1).into()));
+    for life in 0..2 {
+        let config = GroupConfig {
+            group: 50,
+            member: own.clone(),
+            bootstrap: vec![own.clone()],
+            options: GroupOptions::default(),
+        };
+        let place = (dir.path().join(format!("second-{life}")), None);
+        let second = Replica::open(&context, host, place, config, ReplicaOptions::default()).await.unwrap();
+        let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER NOT NULL) STRICT";
+        let ddl = Ddl { statements: vec![table.to_owned()], ..Ddl::default() };
+        let made = second.write(envelope(write::Body::Ddl(ddl))).await.unwrap().0;
+        assert!(made.is_ok(), "nothing is left of the first one: {made:?}");
+        assert_eq!(host.logs(), [GROUP, 50]);
+        host.forget_group(50).await.unwrap();
+        assert_eq!(host.logs(), [GROUP]);
+        let late = tokio::time::timeout(Duration::from_secs(1), second.write(insert(1, 1))).await;
+        assert!(!matches!(late, Ok(Ok(_))), "{late:?}");
+    }
+    assert!(replica.write(insert(1, 1)).await.unwrap().0.is_ok());
+    assert!(!context.tasks().stopping().is_cancelled());
 }

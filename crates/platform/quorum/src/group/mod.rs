@@ -92,6 +92,14 @@ pub(crate) enum Refused<E> {
 }
 
 impl Group {
+    /// Its tasks end; nothing is answered any more.
+    pub(crate) async fn close(&self) {
+        self.inner.context.tasks().end_part();
+        if let Err(e) = self.inner.raft.shutdown().await {
+            tracing::warn!(error = %e, "the replica's engine did not end in order");
+        }
+    }
+
     /// This replica's id.
     pub fn id(&self) -> u64 {
         self.inner.member.id
@@ -162,6 +170,11 @@ impl Group {
     /// Whether a simulation has put this known bug in.
     pub(crate) fn has_bug(&self, name: &str) -> bool {
         self.inner.context.sabotage().is(name)
+    }
+
+    /// The part of the process that ends when the group is closed.
+    pub fn part(&self) -> Context {
+        self.inner.context.clone()
     }
 
     pub(crate) fn context(&self) -> &Context {
