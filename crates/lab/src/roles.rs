@@ -93,13 +93,18 @@ pub struct Setup {
     pub members: Vec<(String, String)>,
     /// Whether the cluster exists already and has been told of it.
     pub join: bool,
+    /// Where the key-value store is, for roles that need it.
+    #[serde(default)]
+    pub directory: Vec<String>,
 }
 
 impl Setup {
     /// The topology's own members, forming a new cluster.
     pub fn of_topology(topology: &Topology, role: &str) -> Self {
         let members = topology.with_role(role).map(|n| (n.name.clone(), peer(role, n)));
-        Self { members: members.collect(), join: false }
+        let keeps = |node: &NodeSpec| format!("{}:{CHAINFIRE_CLIENT}", node.address);
+        let directory = topology.with_role(CHAINFIRE).map(keeps);
+        Self { members: members.collect(), join: false, directory: directory.collect() }
     }
 }
 
@@ -141,6 +146,8 @@ pub fn config(role: &str, node: &NodeSpec, cluster_token: &str, setup: &Setup, t
             advertise: None,
             allow: strings(&["operator/*", "node/*/*"]),
         },
+        directory: (role == FLAREDB && !setup.directory.is_empty())
+            .then(|| Directory { endpoints: &setup.directory, allow: strings(&["node/*/chainfire"]) }),
         tls: Tls {
             cert: format!("{etc}/cert.pem"),
             key: format!("{etc}/key.pem"),
@@ -164,6 +171,8 @@ struct Replicated<'a> {
     client: Listener,
     peer: Listener,
     admin: Listener,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<Directory<'a>>,
     tls: Tls,
     #[serde(skip_serializing_if = "Option::is_none")]
     raft: Option<Raft>,
@@ -211,6 +220,12 @@ fn strings(all: &[&str]) -> Vec<String> {
 }
 
 #[derive(Serialize)]
+struct Directory<'a> {
+    endpoints: &'a [String],
+    allow: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct Tls {
     cert: String,
     key: String,
@@ -240,6 +255,7 @@ mod tests {
         let text = config(FLAREDB, six.node("node03").unwrap(), "lab-1", &setup, 1.0);
         let parsed: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(parsed["client"]["advertise"].as_str(), Some("10.60.0.13:5432"));
+        assert_eq!(parsed["directory"]["endpoints"][2].as_str(), Some("10.60.0.13:2379"));
         assert_eq!(parsed["peer"]["allow"][0].as_str(), Some("node/*/flaredb"));
     }
 }

@@ -32,6 +32,9 @@ pub struct Config {
     pub peer: PeerConfig,
     /// Metrics and health.
     pub admin: AdminConfig,
+    /// Where the list of databases is. Without it there is one database, and no other can be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<DirectoryConfig>,
     /// Who this member is. Only a test goes without.
     pub tls: Option<TlsConfig>,
     /// Timing of replication.
@@ -55,6 +58,16 @@ pub struct ClientConfig {
     pub advertise: String,
     /// SPIFFE paths whose certificate stands for a role of the database; a client without a certificate needs a
     /// password.
+    pub allow: AllowList,
+}
+
+/// ChainFire, as clients of etcd see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfig {
+    /// `host:port` of its members.
+    pub endpoints: Vec<String>,
+    /// SPIFFE paths that they must have.
     pub allow: AllowList,
 }
 
@@ -132,6 +145,11 @@ impl Config {
     }
 
     fn check_lists(&self, problems: &mut Vec<String>) {
+        for address in self.directory.iter().flat_map(|directory| &directory.endpoints) {
+            if !quorum::config::is_address(address) {
+                problems.push(format!("directory.endpoints: {address:?} is not an address: write host:port"));
+            }
+        }
         for (table, list) in [("peer", &self.peer.allow), ("admin", &self.admin.allow)] {
             if list.is_empty() {
                 problems
@@ -209,6 +227,11 @@ mod tests {
                 "make them the same",
             ),
             ("[\"node/*/flaredb\"]", "[]", "peer.allow is empty"),
+            (
+                "[tls]",
+                "[directory]\nendpoints = [\"x\"]\nallow = [\"node/*/chainfire\"]\n[tls]",
+                "\"x\" is not an address",
+            ),
             ("[tls]", "[raft]\nelection = \"200ms\"\n[tls]", "five times raft.heartbeat"),
             ("[tls]", "[limits]\nconnections = 0\n[tls]", "limits.connections is 0: choose between"),
             ("[tls]", "[limits]\nlogin = \"1ms\"\n[tls]", "limits.login is below 1s"),

@@ -7,6 +7,7 @@
 //! - `engine`: SQLite, made to do the same on every replica.
 //! - `machine`: what each entry of the log does to a database.
 //! - `replica`: what sessions ask of a database, wherever its leader is.
+//! - `directory`: which databases there are, and who holds them.
 //! - `node`: identity, ports, figures.
 //!
 //! # Under concurrency
@@ -18,6 +19,7 @@
 
 mod base;
 pub mod config;
+mod directory;
 mod engine;
 mod functions;
 mod machine;

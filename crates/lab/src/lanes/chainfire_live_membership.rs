@@ -204,7 +204,7 @@ async fn join(w: &Waiting<'_>, cluster: &Cluster, scene: &Scene, node: &str, via
         members.push(((*name).to_owned(), peer_address(cluster, name).await?));
     }
     let host = cluster.node(node);
-    host.provision(CHAINFIRE, Some(Setup { members, join: true })).await?;
+    host.provision(CHAINFIRE, Some(Setup { members, join: true, ..Setup::default() })).await?;
     host.start(CHAINFIRE).await?;
     scene.etcd.look_again(cluster).await?;
     let joined = w.until("the new member by its name", || async {

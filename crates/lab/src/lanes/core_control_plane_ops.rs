@@ -216,7 +216,10 @@ async fn prepare(cluster: &Cluster, etcd: &Etcd, node: &str, members: &[&str]) -
     for name in members.iter().chain([&node]) {
         known.push(((*name).to_owned(), peer_address(cluster, name).await?));
     }
-    cluster.node(node).provision(CHAINFIRE, Some(Setup { members: known, join: true })).await?;
+    cluster
+        .node(node)
+        .provision(CHAINFIRE, Some(Setup { members: known, join: true, ..Setup::default() }))
+        .await?;
     etcd.look_again(cluster).await
 }
 

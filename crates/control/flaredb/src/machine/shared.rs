@@ -37,12 +37,13 @@ pub(crate) struct Shared {
     findings: watch::Sender<Findings>,
     fenced: AtomicBool,
     changed: AtomicU64,
+    hash: AtomicU64,
     recent: Mutex<Recent>,
 }
 
 impl Shared {
     pub(super) fn new(writer: Writer, path: PathBuf, vfs: Option<String>) -> Self {
-        let recent = Mutex::new(Recent::default());
+        let (recent, hash) = (Mutex::new(Recent::default()), AtomicU64::new(writer.hash()));
         locked(&recent).begin(writer.state().changed);
         Self {
             stopper: Mutex::new(writer.stopper()),
@@ -53,6 +54,7 @@ impl Shared {
             findings: watch::Sender::default(),
             fenced: AtomicBool::new(false),
             changed: AtomicU64::new(0),
+            hash,
             recent,
         }
     }
@@ -91,6 +93,11 @@ impl Shared {
     /// The entry that changed anything last; 0: none since the start.
     pub(crate) fn changed(&self) -> u64 {
         self.changed.load(Ordering::Acquire)
+    }
+
+    /// The hash over everything that was done, as of the last change.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash.load(Ordering::Acquire)
     }
 
     /// What became of a write. Ask after a read barrier.
@@ -155,6 +162,7 @@ impl Shared {
     pub(super) fn publish(&self, writer: &Writer) {
         *locked(&self.open) = writer.transaction();
         self.changed.store(writer.state().changed, Ordering::Release);
+        self.hash.store(writer.hash(), Ordering::Release);
         let version = writer.catalog().version;
         self.catalog.send_if_modified(|known| {
             let changed = writer.transaction().is_none() && known.version != version;

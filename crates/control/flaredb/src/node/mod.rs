@@ -1,6 +1,8 @@
 //! A member: opens what is on disk, takes part in the groups, lets clients in.
 
+mod databases;
 mod metrics;
+mod pages;
 mod standing;
 
 use std::io;
@@ -20,16 +22,19 @@ use quorum::wal::WalOptions;
 use quorum::{Figures, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
 use tonic::service::Routes;
 
+use self::databases::Databases;
 use self::metrics::DatabaseCollector;
+use self::pages::{Late, pages};
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::engine::EngineError;
-use crate::replica::{Replica, ReplicaError, ReplicaOptions};
+use crate::replica::{Replica, ReplicaError, ReplicaOptions, SUPERUSER};
 
 /// How members are told apart, and what is said of them.
 const SERVICE: Service =
     Service { name: "flaredb", add: "uc flaredb member add", finish: "ultracloud flaredb restore" };
 /// The group of the database that is always there.
-const FIRST_GROUP: u64 = 1;
+pub(crate) const FIRST_GROUP: u64 = 1;
 /// What an entry of the log has around what it changes.
 const ENVELOPE: usize = 1 << 20;
 
@@ -93,7 +98,7 @@ pub struct Observers {
 /// A running member. It runs until its context's tasks are stopped.
 #[derive(Clone)]
 pub struct Node {
-    first: Replica,
+    databases: Databases,
 }
 
 /// Runs the role: the member and its admin port.
@@ -114,9 +119,13 @@ pub async fn run(process: Process, config: Config) -> Result<(), Failure> {
         metrics: observers.metrics.clone(),
         counters: observers.servers.clone(),
     };
-    admin.start(context, &config.admin, identity.as_ref()).await.map_err(Failure::failed)?;
+    let late = Late::default();
+    let pages = pages(late.clone());
+    admin.start_with(context, &config.admin, identity.as_ref(), pages).await.map_err(Failure::failed)?;
     let node = build(context, &config, identity, observers).await?;
-    process.before_stop(standing::hand_over(node.first.group().clone()));
+    process.before_stop(standing::hand_over(node.databases.clone()));
+    // Set once, here.
+    let _ = late.set(node);
     Ok(())
 }
 
@@ -139,8 +148,8 @@ pub async fn build(
         None => who_am_i(context, config, &host).await?,
     };
     let place = (config.database_dir(FIRST_GROUP), None);
-    let options = ReplicaOptions { waiting: config.limits.waiting, ..ReplicaOptions::default() };
-    let first = Replica::open(context, &host, place, group_config(config, own), options).await?;
+    let group = group_config(config, own);
+    let first = Replica::open(context, &host, place, group, replica_options(config)).await?;
     if known.is_some() {
         standing::check(context, config, own, first.group()).await?;
     }
@@ -152,8 +161,17 @@ pub async fn build(
         member = format_args!("{:x}", own.member),
         "member"
     );
+    context.tasks().spawn(first.clone().found(SUPERUSER.to_owned()));
     report(&observers, &first, &host);
-    Ok(Node { first })
+    let directory = config.directory.as_ref().map(|named| {
+        let tls = identity.as_ref().map(|identity| identity.client(named.allow.clone()));
+        Directory::new(context, named.endpoints.clone(), tls)
+    });
+    let databases = Databases::new(context, config, &host, directory, first);
+    databases.open_kept().await?;
+    context.tasks().spawn(databases.clone().run());
+    context.tasks().spawn(databases.clone().balance());
+    Ok(Node { databases })
 }
 
 fn host_config(config: &Config, known: Option<Identity>, tls: Option<tls::TlsConnector>) -> HostConfig {
@@ -230,7 +248,16 @@ fn group_config(config: &Config, own: Identity) -> GroupConfig {
         peer_addresses: vec![config.peer.advertise.clone()],
         client_addresses: vec![format!("postgresql://{}", config.client.advertise)],
     };
-    let options = GroupOptions {
+    let options = group_options(config);
+    GroupConfig { group: FIRST_GROUP, member, bootstrap: founders(config, own), options }
+}
+
+fn replica_options(config: &Config) -> ReplicaOptions {
+    ReplicaOptions { waiting: config.limits.waiting, ..ReplicaOptions::default() }
+}
+
+fn group_options(config: &Config) -> GroupOptions {
+    GroupOptions {
         heartbeat: config.raft.heartbeat,
         election: config.raft.election,
         request_timeout: Duration::from_secs(5) + config.raft.election * 2,
@@ -239,8 +266,7 @@ fn group_config(config: &Config, own: Identity) -> GroupConfig {
         entries_per_flush: config.raft.entries_per_flush,
         entries_kept: config.raft.entries_kept,
         ..GroupOptions::default()
-    };
-    GroupConfig { group: FIRST_GROUP, member, bootstrap: founders(config, own), options }
+    }
 }
 
 fn report(observers: &Observers, first: &Replica, host: &Host) {

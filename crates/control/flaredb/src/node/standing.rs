@@ -5,6 +5,7 @@ use kit::Context;
 use quorum::identity::Identity;
 use quorum::{Group, Standing};
 
+use super::databases::Databases;
 use super::{SERVICE, StartError};
 use crate::config::Config;
 
@@ -34,9 +35,12 @@ pub(super) async fn leave_when_removed(context: Context, config: Config, identit
     context.tasks().stop();
 }
 
-/// Hands the leadership over before the process stops, so that nobody has to wait for an election.
-pub(super) async fn hand_over(group: Group) {
-    if let Err(e) = group.hand_over().await {
-        tracing::info!(error = %e, "stopping without having handed the leadership over");
-    }
+/// Hands leaderships over before the process stops, so that nobody has to wait for an election.
+pub(super) async fn hand_over(databases: Databases) {
+    let handing = databases.all().into_iter().map(|(name, replica)| async move {
+        if let Err(e) = replica.group().hand_over().await {
+            tracing::info!(database = name, error = %e, "stopping without having handed the leadership over");
+        }
+    });
+    futures::future::join_all(handing).await;
 }

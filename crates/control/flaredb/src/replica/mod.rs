@@ -17,6 +17,7 @@
 
 mod check;
 mod desk;
+mod found;
 mod gather;
 mod read;
 mod slot;
@@ -43,6 +44,7 @@ use crate::engine::{EngineError, Reader};
 use crate::machine::{Machine, Shared};
 use crate::proto::call::{Answer, Request, answer, request};
 
+pub(crate) use self::found::SUPERUSER;
 pub(crate) use self::read::Level;
 pub(crate) use self::transaction::Transaction;
 
@@ -133,6 +135,11 @@ impl Replica {
     /// Whether this replica has diverged and answers nothing.
     pub(crate) fn is_fenced(&self) -> bool {
         self.shared.is_fenced()
+    }
+
+    /// The hash over everything that was done to the database, as of the last change that is visible here.
+    pub(crate) fn hash(&self) -> u64 {
+        self.shared.hash()
     }
 
     /// Lends a snapshot out; see [`Self::give_back`].

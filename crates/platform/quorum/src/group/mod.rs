@@ -100,6 +100,11 @@ impl Group {
         }
     }
 
+    /// The group's number.
+    pub fn number(&self) -> u64 {
+        self.inner.links.group
+    }
+
     /// This replica's id.
     pub fn id(&self) -> u64 {
         self.inner.member.id
