@@ -8,6 +8,7 @@
 //! - `machine`: what each entry of the log does to a database.
 //! - `replica`: what sessions ask of a database, wherever its leader is.
 //! - `directory`: which databases there are, and who holds them.
+//! - `session`: what one client has.
 //! - `node`: identity, ports, figures.
 //!
 //! # Under concurrency
@@ -27,6 +28,7 @@ mod node;
 mod proto;
 mod refusal;
 mod replica;
+mod session;
 
 pub use config::Config;
 pub use node::{Node, Observers, StartError, build, run};

@@ -1,0 +1,3 @@
+//! What one client has: settings, a transaction, statements.
+
+mod settings;
