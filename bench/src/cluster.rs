@@ -189,7 +189,7 @@ impl Cluster {
 }
 
 /// The same command on some cores only, from its first instruction on: runtimes count them at their start.
-fn pinned(command: Command, cpus: Option<&str>) -> Command {
+pub(crate) fn pinned(command: Command, cpus: Option<&str>) -> Command {
     let Some(cpus) = cpus else { return command };
     let inner = command.as_std();
     let mut outer = Command::new("taskset");
@@ -217,7 +217,7 @@ fn lay_out(dir: &Path) -> anyhow::Result<Vec<Member>> {
 }
 
 /// Ports that are free now. All are held until the last is known, so that none comes twice.
-fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     Ok(held

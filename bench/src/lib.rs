@@ -8,11 +8,13 @@
 pub mod chainfire;
 pub mod cluster;
 pub mod connect;
+pub mod flaredb;
 pub mod load;
 pub mod machine;
 pub mod pace;
 pub mod peer;
 pub mod pki;
 pub mod report;
+mod sample;
 pub mod stats;
 pub mod table;

@@ -208,6 +208,16 @@ impl Latencies {
         Ok(self.0.record(u64::try_from(latency.as_micros())?)?)
     }
 
+    /// Those of another worker, too.
+    pub(crate) fn merge(&mut self, others: &Self) -> anyhow::Result<()> {
+        Ok(self.0.add(&others.0)?)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// What they amount to, if they came within a time.
     pub(crate) fn outcome(&self, took: Duration) -> Outcome {
         let at = |quantile| Duration::from_micros(self.0.value_at_quantile(quantile));

@@ -15,6 +15,17 @@ pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     kib_field(&text, "VmRSS:").map(|kib| kib * 1024).with_context(|| format!("{path} has no VmRSS"))
 }
 
+/// Memory of a process and its children, bytes: pages that they share count once (`Pss` of proc_pid_smaps(5)).
+pub fn resident_bytes_of_family(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let own = kib_field(&text, "Pss:").with_context(|| format!("{path} has no Pss"))? * 1024;
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    // A child that has ended meanwhile takes nothing.
+    Ok(own + children.filter_map(|child| resident_bytes_of_family(child).ok()).sum::<u64>())
+}
+
 fn kib_field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
@@ -82,6 +93,13 @@ pub fn description(pinning: Option<&Pinning>) -> String {
     format!("{cores} × {}, {memory} GiB, Linux {}; {places}", model.trim(), kernel.trim())
 }
 
+/// The command that repeats this.
+pub fn command_line() -> String {
+    let profile = if cfg!(debug_assertions) { "" } else { "--release " };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo run {profile}-p bench -- {}", arguments.join(" "))
+}
+
 /// The commit of the checkout, with `+` when it has changes.
 pub fn commit() -> String {
     let output = std::process::Command::new("git")
@@ -104,6 +122,11 @@ impl Scratch {
     pub fn new() -> anyhow::Result<Self> {
         let root =
             std::env::var_os("ULTRACLOUD_WORK_ROOT").map_or_else(|| repository().join("work"), PathBuf::from);
+        Self::below(&root)
+    }
+
+    /// `bench/<pid>` below a directory.
+    pub fn below(root: &Path) -> anyhow::Result<Self> {
         let dir = root.join("bench").join(std::process::id().to_string());
         if dir.exists() {
             fs::remove_dir_all(&dir)?;

@@ -1,11 +1,12 @@
 //! `cargo run --release -p bench -- <what>`: runs one comparison and says whether its floors hold.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use bench::chainfire::{self, Plan, Scenario};
 use bench::cluster::Cluster;
+use bench::flaredb;
 use bench::peer::etcd::Etcd;
 use bench::peer::{self, Peer};
 use bench::pki::Pki;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   cargo run --release -p bench -- chainfire --write docs/benchmarks.md
   cargo run --release -p bench -- chainfire --quick --self-check
   cargo run --release -p bench -- chainfire --only gaps --rounds 3
+  cargo run --release -p bench -- flaredb --only rates
   cargo run -p bench -- with etcd -- etcdctl endpoint status
   cargo run -p bench -- with launcher --plain -- etcdctl member list
 
@@ -32,6 +34,8 @@ struct Cli {
 enum What {
     /// ChainFire beside etcd 3.5: three members each, mutual TLS on both.
     Chainfire(Chainfire),
+    /// FlareDB beside PostgreSQL 15 with one synchronous standby, TLS on both.
+    Flaredb(Flaredb),
     /// Runs a command with ETCDCTL_* pointing at a fresh cluster of three, then ends the cluster.
     With(With),
 }
@@ -63,6 +67,34 @@ struct Chainfire {
     #[arg(long)]
     self_check: bool,
     /// Members and load share all cores. The default is a half for each where there are four or more.
+    #[arg(long)]
+    unpinned: bool,
+    /// Writes every sample to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Replaces the table in this Markdown file, between its markers.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Flaredb {
+    /// The server binary; default: built from this checkout in this program's own profile.
+    #[arg(long, value_name = "FILE")]
+    ultracloud: Option<PathBuf>,
+    /// Fewer operations and rounds: to see that it works, not to publish.
+    #[arg(long)]
+    quick: bool,
+    /// How often each side is started and measured.
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Only this scenario; may be given more than once.
+    #[arg(long = "only", value_name = "SCENARIO")]
+    only: Vec<flaredb::Scenario>,
+    /// PostgreSQL beside PostgreSQL: the ratios must be about 1, or the machine is too noisy to judge on.
+    #[arg(long)]
+    self_check: bool,
+    /// Servers and load share all cores. The default is a half for each where there are four or more.
     #[arg(long)]
     unpinned: bool,
     /// Writes every sample to this file.
@@ -112,6 +144,7 @@ impl Programs {
 async fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Chainfire(options) => compare(options).await,
+        What::Flaredb(options) => compare_sql(options).await,
         What::With(options) => with(options).await,
     };
     match done {
@@ -140,14 +173,44 @@ async fn compare(options: Chainfire) -> anyhow::Result<ExitCode> {
         plan.scenarios.clone_from(&options.only);
     }
     let report = chainfire::run(&plan, ours.as_ref(), &theirs).await?;
+    tell(&report, "chainfire", options.json.as_deref(), options.write.as_deref())
+}
+
+async fn compare_sql(options: Flaredb) -> anyhow::Result<ExitCode> {
+    let theirs = flaredb::Postgres::find()?;
+    let ours: Box<dyn flaredb::System> = if options.self_check {
+        Box::new(flaredb::Postgres::find()?)
+    } else {
+        Box::new(flaredb::Flaredb::find(options.ultracloud)?)
+    };
+    let mut plan = if options.quick { flaredb::Plan::quick() } else { flaredb::Plan::full() };
+    plan.rounds = options.rounds.unwrap_or(plan.rounds);
+    ensure!(plan.rounds > 0, "--rounds 0 measures nothing: give at least 1");
+    plan.self_check = options.self_check;
+    let cores = std::thread::available_parallelism()?.get();
+    plan.pinning = if options.unpinned { None } else { machine::Pinning::halves(cores) };
+    if !options.only.is_empty() {
+        plan.scenarios.clone_from(&options.only);
+    }
+    let report = flaredb::run(&plan, ours.as_ref(), &theirs).await?;
+    tell(&report, "flaredb", options.json.as_deref(), options.write.as_deref())
+}
+
+/// Shows a report, and writes it where it was asked for.
+fn tell(
+    report: &report::Report,
+    section: &str,
+    json: Option<&Path>,
+    document: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     println!("{}", report.table());
     println!("{}", report.verdict());
-    if let Some(file) = &options.json {
+    if let Some(file) = json {
         std::fs::write(file, report.to_json()?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    if let Some(file) = &options.write {
-        report::write_section(file, "chainfire", &report.section())?;
+    if let Some(file) = document {
+        report::write_section(file, section, &report.section())?;
     }
     Ok(if report.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -23,13 +23,18 @@ pub struct Pki {
 impl Pki {
     /// Makes an authority, one certificate a member, and the operator's.
     pub fn make(root: &Path, members: &[&str]) -> anyhow::Result<Self> {
+        Self::make_for("chainfire", root, members)
+    }
+
+    /// The same, for members of this role.
+    pub fn make_for(role: &str, root: &Path, members: &[&str]) -> anyhow::Result<Self> {
         let dir = root.join("pki");
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let authority = authority()?;
         write(&dir.join("ca.pem"), &authority.pem())?;
         let pki = Self { dir };
         for member in members {
-            pki.issue(&authority, member, &format!("node/{member}/chainfire"))?;
+            pki.issue(&authority, member, &format!("node/{member}/{role}"))?;
         }
         pki.issue(&authority, "operator", "operator/bench")?;
         Ok(pki)

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::cluster::Cluster;
 use crate::peer::MEMBERS;
+use crate::sample::Sample;
 
 /// Writes on either side of the event: a pause is told from the usual latency only among others.
 const AROUND: u64 = 200;

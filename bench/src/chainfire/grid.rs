@@ -1,8 +1,8 @@
 //! Puts of every kind: small and large values, many keys and one, few and many outstanding.
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::{Keys, Operation, SMALL};
+use crate::sample::Sample;
 
 /// Bytes of a large value: a Kubernetes object.
 const LARGE: usize = 4 << 10;

@@ -1,8 +1,8 @@
 //! Gets of the same keys while the history behind them grows: the rate must not fall with it.
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::{Keys, Operation, SMALL};
+use crate::sample::Sample;
 use crate::table::Unit;
 
 /// Keys that are written over and over.

@@ -1,8 +1,8 @@
 //! Ten thousand leases, granted and kept alive.
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::Operation;
+use crate::sample::Sample;
 
 const LEASES: u64 = 10_000;
 /// Where ids begin; far from those of the warm-up.

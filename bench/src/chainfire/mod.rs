@@ -7,7 +7,6 @@ mod leases;
 mod promises;
 mod rates;
 mod restart;
-mod sample;
 mod stage;
 mod upkeep;
 mod watchers;
@@ -16,12 +15,12 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::{Timestamp, Unit as TimeUnit};
 
-use self::sample::Ledger;
 use self::stage::Stage;
 use crate::machine::{self, Pinning, Scratch};
 use crate::peer::{MEMBERS, Peer};
 use crate::pki::Pki;
 use crate::report::Report;
+use crate::sample::{Ledger, Sample};
 
 /// A load of its own, each on a fresh cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,7 +91,7 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
     }
     let scratch = Scratch::new()?;
     let pki = Pki::make(scratch.path(), MEMBERS)?;
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::new(promises::promise);
     for scenario in &plan.scenarios {
         let rounds = plan.rounds_of(*scenario);
         for round in 1..=rounds {
@@ -109,7 +108,7 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
     scratch.remove()?;
     Ok(Report {
         schema_version: 2,
-        command: command_line(),
+        command: machine::command_line(),
         date: Timestamp::now().round(TimeUnit::Second)?.to_string(),
         commit: machine::commit(),
         machine: machine::description(plan.pinning.as_ref()),
@@ -120,7 +119,7 @@ pub async fn run(plan: &Plan, ours: &dyn Peer, theirs: &dyn Peer) -> anyhow::Res
     })
 }
 
-async fn perform(scenario: Scenario, stage: &Stage<'_>) -> anyhow::Result<Vec<sample::Sample>> {
+async fn perform(scenario: Scenario, stage: &Stage<'_>) -> anyhow::Result<Vec<Sample>> {
     match scenario {
         Scenario::Rates => rates::measure(stage).await,
         Scenario::Grid => grid::measure(stage).await,
@@ -131,10 +130,4 @@ async fn perform(scenario: Scenario, stage: &Stage<'_>) -> anyhow::Result<Vec<sa
         Scenario::Upkeep => Box::pin(upkeep::measure(stage)).await,
         Scenario::Restart => restart::measure(stage).await,
     }
-}
-
-fn command_line() -> String {
-    let profile = if cfg!(debug_assertions) { "" } else { "--release " };
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("cargo run {profile}-p bench -- {}", arguments.join(" "))
 }

@@ -1,9 +1,9 @@
 //! Puts, transactions, gets and ranges, and what they leave in memory and on disk.
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::cluster::Cluster;
 use crate::load::{Keys, Operation, SMALL};
+use crate::sample::Sample;
 use crate::table::Unit;
 
 /// Keys of one range.

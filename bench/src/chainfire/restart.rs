@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::{Keys, Operation};
+use crate::sample::Sample;
 use crate::table::Unit;
 
 /// Bytes of a value, and how many there are: a gigabyte.

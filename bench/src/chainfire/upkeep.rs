@@ -6,10 +6,10 @@ use anyhow::{Context as _, ensure};
 use etcd_client::{Client, CompactionOptions};
 use tokio::time::{Instant, sleep};
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::{self, Keys, Operation, Outcome, SMALL};
 use crate::pace;
+use crate::sample::Sample;
 use crate::table::Unit;
 
 /// Keys that are written over and over, and how often: all but the last of each is compacted.

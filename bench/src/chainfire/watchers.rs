@@ -7,9 +7,9 @@ use etcd_client::WatchStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::sample::Sample;
 use super::stage::Stage;
 use crate::load::{self, Keys, Operation, SMALL};
+use crate::sample::Sample;
 use crate::table::Unit;
 
 const WATCHERS: u64 = 1_000;

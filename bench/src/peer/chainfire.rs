@@ -36,7 +36,7 @@ impl Chainfire {
     }
 }
 
-fn build() -> anyhow::Result<PathBuf> {
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let mut cargo = Blocking::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(repository()).args(["build", "--locked", "-p", "ultracloud"]);
     if !cfg!(debug_assertions) {

@@ -42,7 +42,7 @@ pub trait Peer {
 }
 
 /// Runs `program` so that the kernel kills it when this program dies, however it dies.
-fn bound_to_us(program: &Path) -> Command {
+pub(crate) fn bound_to_us(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command

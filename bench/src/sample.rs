@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::promises::promise;
 use crate::load::Outcome;
 use crate::table::{Band, Row, Side, Unit};
 
@@ -11,7 +10,7 @@ const SAME: Band = Band::ratio(0.75, Some(1.33));
 
 /// One figure of one run.
 #[derive(Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     row: String,
     unit: Unit,
     value: f64,
@@ -20,18 +19,18 @@ pub(super) struct Sample {
 
 impl Sample {
     /// A rate with its latencies.
-    pub(super) fn rate(row: impl Into<String>, outcome: Outcome) -> Self {
+    pub(crate) fn rate(row: impl Into<String>, outcome: Outcome) -> Self {
         let latency = Some((milliseconds(outcome.p50), milliseconds(outcome.p99)));
         Self { row: row.into(), unit: Unit::PerSecond, value: outcome.rate, latency }
     }
 
     /// A figure without latencies.
-    pub(super) fn plain(row: impl Into<String>, unit: Unit, value: f64) -> Self {
+    pub(crate) fn plain(row: impl Into<String>, unit: Unit, value: f64) -> Self {
         Self { row: row.into(), unit, value, latency: None }
     }
 
     /// A duration.
-    pub(super) fn time(row: impl Into<String>, duration: Duration) -> Self {
+    pub(crate) fn time(row: impl Into<String>, duration: Duration) -> Self {
         Self::plain(row, Unit::Milliseconds, milliseconds(duration))
     }
 }
@@ -41,11 +40,21 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// The rows, in the order in which their names came first.
-#[derive(Default)]
-pub(super) struct Ledger(Vec<Row>);
+pub(crate) struct Ledger {
+    rows: Vec<Row>,
+    promise: Promise,
+}
+
+/// The floor and the aim of a row, by its name.
+pub(crate) type Promise = fn(&str) -> (Option<Band>, Option<Band>);
 
 impl Ledger {
-    pub(super) fn add(&mut self, is_ours: bool, samples: Vec<Sample>) {
+    /// Empty.
+    pub(crate) fn new(promise: Promise) -> Self {
+        Self { rows: Vec::new(), promise }
+    }
+
+    pub(crate) fn add(&mut self, is_ours: bool, samples: Vec<Sample>) {
         for sample in samples {
             let row = self.row(&sample);
             let side = if is_ours { &mut row.ours } else { &mut row.theirs };
@@ -58,18 +67,18 @@ impl Ledger {
     }
 
     fn row(&mut self, sample: &Sample) -> &mut Row {
-        let at = self.0.iter().position(|row| row.name == sample.row).unwrap_or_else(|| {
-            let (floor, aim) = promise(&sample.row);
+        let at = self.rows.iter().position(|row| row.name == sample.row).unwrap_or_else(|| {
+            let (floor, aim) = (self.promise)(&sample.row);
             let (ours, theirs) = (Side::default(), Side::default());
-            self.0.push(Row { name: sample.row.clone(), unit: sample.unit, ours, theirs, floor, aim });
-            self.0.len() - 1
+            self.rows.push(Row { name: sample.row.clone(), unit: sample.unit, ours, theirs, floor, aim });
+            self.rows.len() - 1
         });
-        &mut self.0[at]
+        &mut self.rows[at]
     }
 
     /// The rows; where both sides are the same program, only that they are is promised.
-    pub(super) fn into_rows(self, self_check: bool) -> Vec<Row> {
-        let mut rows = self.0;
+    pub(crate) fn into_rows(self, self_check: bool) -> Vec<Row> {
+        let mut rows = self.rows;
         if self_check {
             for row in &mut rows {
                 row.aim = None;
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn samples_gather_by_name_and_side() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(|_| (None, None));
         let sample = |row: &str, value| Sample::plain(row, Unit::Bytes, value);
         ledger.add(true, vec![sample("a", 1.0), sample("b", 2.0)]);
         ledger.add(false, vec![sample("a", 3.0)]);
