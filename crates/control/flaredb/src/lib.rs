@@ -29,6 +29,8 @@ mod proto;
 mod refusal;
 mod replica;
 mod session;
+#[cfg(test)]
+mod sim;
 
 pub use config::Config;
 pub use node::{Node, Observers, StartError, build, run};

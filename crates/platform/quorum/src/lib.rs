@@ -58,7 +58,7 @@ mod wire;
 
 pub use error::{CallError, OpenError, ProposeError, ReadError};
 pub use figures::{Figures, encode_gauges};
-pub use group::{Accepted, CallHandler, Group, GroupConfig, Standing};
+pub use group::{Accepted, CallHandler, Group, GroupConfig, Standing, WeakGroup};
 pub use host::{Host, HostConfig};
 pub use joining::find_self;
 pub use machine::{Command, Flush, StateMachine};

@@ -205,9 +205,9 @@ impl Databases {
         };
         let options = group_options(config);
         let group = GroupConfig { group: record.group, member, bootstrap: founders, options };
-        let place = (config.database_dir(record.group), None);
+        let place = config.database_dir(record.group);
         let context = &self.0.context;
-        let replica = Replica::open(context, &self.0.host, place, group, replica_options(config)).await?;
+        let replica = Replica::open_in(context, &self.0.host, place, group, replica_options(config)).await?;
         context.tasks().spawn(replica.clone().found(record.owner.clone()));
         tracing::info!(database = record.name, group = record.group, "holding a database");
         let open = Open { replica, record: Some(record.clone()) };

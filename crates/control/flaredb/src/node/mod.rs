@@ -147,9 +147,8 @@ pub async fn build(
         Some(known) => known,
         None => who_am_i(context, config, &host).await?,
     };
-    let place = (config.database_dir(FIRST_GROUP), None);
-    let group = group_config(config, own);
-    let first = Replica::open(context, &host, place, group, replica_options(config)).await?;
+    let (place, group) = (config.database_dir(FIRST_GROUP), group_config(config, own));
+    let first = Replica::open_in(context, &host, place, group, replica_options(config)).await?;
     if known.is_some() {
         standing::check(context, config, own, first.group()).await?;
     }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kit::Context;
-use quorum::{Group, ProposeError};
+use quorum::{Group, Leadership, ProposeError, WeakGroup};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ReplicaOptions;
@@ -27,7 +28,9 @@ const IDLE: Duration = Duration::from_secs(5);
 /// The leader's side of a replica.
 pub(super) struct Desk {
     context: Context,
-    group: Group,
+    /// It keeps the desk alive, not the other way round.
+    group: WeakGroup,
+    leadership: watch::Receiver<Leadership>,
     shared: Arc<Shared>,
     slot: Arc<Slot>,
     gatherer: Gatherer,
@@ -62,7 +65,8 @@ impl Desk {
         let gatherer = Gatherer::start(context, group, &slot, (options.pipeline, options.waiting));
         let desk = Arc::new(Self {
             context: context.clone(),
-            group: group.clone(),
+            group: group.downgrade(),
+            leadership: group.leadership(),
             shared: shared.clone(),
             slot,
             gatherer,
@@ -191,10 +195,11 @@ impl Desk {
             Err(failure) => return answer::Body::Failure(failure),
         };
         if commit.segments.is_empty() && commit.sequences.is_empty() && commit.key.is_empty() {
-            return answer::Body::Done(Done::default());
+            return self.confirm(term).await;
         }
         (commit.term, commit.now) = (term, micros(&self.context));
-        match self.group.propose_in(term, encode(Body::Commit(commit))).await {
+        let Some(group) = self.group.upgrade() else { return answer::Body::Refused(Refused {}) };
+        match group.propose_in(term, encode(Body::Commit(commit))).await {
             Ok(accepted) => match decode_reply(accepted.reply).map(|outcomes| outcomes.into_iter().next()) {
                 Ok(Some(outcome)) => told(outcome),
                 other => answer::Body::Unknown(Unknown { why: format!("no outcome was told: {other:?}") }),
@@ -204,6 +209,15 @@ impl Desk {
             }
             Err(ProposeError::NoLeader) => answer::Body::Refused(Refused {}),
             Err(e) => answer::Body::Failure(as_failure(&super::refusal(&e))),
+        }
+    }
+
+    /// What has changed nothing is in no log: that it saw what there was, a quorum has to show.
+    async fn confirm(&self, term: u64) -> answer::Body {
+        let Some(group) = self.group.upgrade() else { return answer::Body::Refused(Refused {}) };
+        match group.read_barrier().await {
+            Ok(()) if self.leads_in(term) => answer::Body::Done(Done::default()),
+            _ => answer::Body::Refused(Refused {}),
         }
     }
 
@@ -246,7 +260,7 @@ impl Desk {
 
     /// Ends transactions whose clients do nothing, and those of a term that is over.
     async fn watch(self: Arc<Self>) {
-        let mut leadership = self.group.leadership();
+        let mut leadership = self.leadership.clone();
         loop {
             let due = self.held().open.as_ref().and_then(|open| Some(open.since? + open.idle));
             // A transaction that begins, or a statement that ends, is looked at a tick later at the latest.
@@ -291,7 +305,7 @@ impl Desk {
     }
 
     fn leads_in(&self, term: u64) -> bool {
-        let leadership = *self.group.leadership().borrow();
+        let leadership = *self.leadership.borrow();
         leadership.is_leader && leadership.term == term
     }
 

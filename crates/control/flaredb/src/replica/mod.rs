@@ -46,7 +46,7 @@ use crate::proto::call::{Answer, Request, answer, request};
 
 pub(crate) use self::found::SUPERUSER;
 pub(crate) use self::read::Level;
-pub(crate) use self::transaction::Transaction;
+pub(crate) use self::transaction::{Patience, Transaction};
 
 /// How a replica behaves.
 #[derive(Clone, Debug)]
@@ -99,16 +99,25 @@ pub(crate) enum ReplicaError {
 
 impl Replica {
     /// Opens the database in `dir` and takes part in its group.
-    pub(crate) async fn open(
+    pub(crate) async fn open_in(
         context: &Context,
         host: &Host,
-        (dir, vfs): (PathBuf, Option<String>),
+        dir: PathBuf,
         config: GroupConfig,
         options: ReplicaOptions,
     ) -> Result<Self, ReplicaError> {
         let (owned, member) = (context.clone(), config.member.id);
-        let opened = context.blocking(move || Machine::open(&owned, &dir, vfs, member)).await;
-        let machine = opened.ok_or(ReplicaError::Panicked)??;
+        let opened = context.blocking(move || Machine::open(&owned, &dir, None, member)).await;
+        Self::open(host, opened.ok_or(ReplicaError::Panicked)??, config, options).await
+    }
+
+    /// Takes part in the group of a database that is open.
+    pub(crate) async fn open(
+        host: &Host,
+        machine: Machine,
+        config: GroupConfig,
+        options: ReplicaOptions,
+    ) -> Result<Self, ReplicaError> {
         let (shared, files) = (machine.shared(), machine.files());
         let group = host.open_group(config, machine).await?;
         // What belongs to the group ends with it.

@@ -92,8 +92,8 @@ async fn node(context: Context, listener: Box<dyn Listener>, own: Member, founde
     context.tasks().spawn_critical("peer server", async move { server.run(&owned).await });
     let options = GroupOptions { election: Duration::from_millis(500), ..GroupOptions::default() };
     let config = GroupConfig { group: GROUP, member: own, bootstrap: founders, options };
-    let place = (dir.path().join("db"), None);
-    let replica = Replica::open(&context, &host, place, config, ReplicaOptions::default()).await.unwrap();
+    let place = dir.path().join("db");
+    let replica = Replica::open_in(&context, &host, place, config, ReplicaOptions::default()).await.unwrap();
     Node { host, replica, dir }
 }
 
@@ -224,8 +224,9 @@ async fn a_database_that_is_no_more_is_forgotten_and_others_stay() {
             bootstrap: vec![own.clone()],
             options: GroupOptions::default(),
         };
-        let place = (dir.path().join(format!("second-{life}")), None);
-        let second = Replica::open(&context, host, place, config, ReplicaOptions::default()).await.unwrap();
+        let place = dir.path().join(format!("second-{life}"));
+        let options = ReplicaOptions::default();
+        let second = Replica::open_in(&context, host, place, config, options).await.unwrap();
         let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER NOT NULL) STRICT";
         let ddl = Ddl { statements: vec![table.to_owned()], ..Ddl::default() };
         let made = second.write(envelope(write::Body::Ddl(ddl))).await.unwrap().0;

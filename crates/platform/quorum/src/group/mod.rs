@@ -8,7 +8,7 @@ mod read;
 mod standing;
 mod upkeep;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use kit::Context;
@@ -43,6 +43,19 @@ pub struct GroupConfig {
 #[derive(Clone)]
 pub struct Group {
     inner: Arc<Inner>,
+}
+
+/// A handle that keeps nothing alive: for whoever a group keeps alive, such as its [`CallHandler`].
+#[derive(Clone)]
+pub struct WeakGroup {
+    inner: Weak<Inner>,
+}
+
+impl WeakGroup {
+    /// The handle, as long as somebody else has one.
+    pub fn upgrade(&self) -> Option<Group> {
+        self.inner.upgrade().map(|inner| Group { inner })
+    }
 }
 
 struct Inner {
@@ -98,6 +111,11 @@ impl Group {
         if let Err(e) = self.inner.raft.shutdown().await {
             tracing::warn!(error = %e, "the replica's engine did not end in order");
         }
+    }
+
+    /// A handle that keeps nothing alive.
+    pub fn downgrade(&self) -> WeakGroup {
+        WeakGroup { inner: Arc::downgrade(&self.inner) }
     }
 
     /// The group's number.
