@@ -44,6 +44,11 @@ fn code(e: &rusqlite::Error) -> Option<ErrorCode> {
     }
 }
 
+/// An error of a function of ours, so that SQLite hands its state on.
+pub(super) fn failure(e: crate::base::SqlError) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(crate::functions::encode(&e).into())
+}
+
 /// Whether every replica fails alike with it: it is about the statement and the data, not about the machine.
 pub(crate) fn is_of_the_statement(e: &rusqlite::Error) -> bool {
     match code(e) {

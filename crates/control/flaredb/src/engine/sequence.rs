@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, params};
 
+use super::error::failure;
 use crate::base::catalog::{Catalog, RelationKind, SequenceOptions};
 use crate::base::{SqlError, SqlState};
-use crate::functions::failure;
 
 /// The counters of a database, as its writer sees them. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -208,7 +208,7 @@ impl Writer {
     pub(super) fn evaluate_with(&mut self, write: &Write) -> Result<(), EngineError> {
         let evaluation = write.evaluation.clone().unwrap_or_default();
         if evaluation.zone != self.zone.0 {
-            let zone = crate::functions::zone(&evaluation.zone)
+            let zone = zone(&evaluation.zone)
                 .ok_or_else(|| EngineError::Malformed(format!("the time zone {:?}", evaluation.zone)))?;
             self.zone = (evaluation.zone, zone);
         }
@@ -378,6 +378,11 @@ pub(super) fn foreign_key() -> Failure {
         message: "FOREIGN KEY constraint failed".to_owned(),
         ..Failure::default()
     }
+}
+
+/// The time zone of a name; empty: UTC.
+fn zone(name: &str) -> Option<TimeZone> {
+    if name.is_empty() { Some(TimeZone::UTC) } else { TimeZone::get(name).ok() }
 }
 
 /// Parameters, as they stand in the log.
