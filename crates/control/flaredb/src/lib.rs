@@ -29,6 +29,7 @@ mod engine;
 mod functions;
 mod machine;
 mod node;
+mod pgcat;
 mod proto;
 mod refusal;
 mod replica;

@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
     /// Of `$1`, `$2`, …: what is bound to `?1`, `?2`, … is a value of the type as it is kept.
     pub(crate) parameters: Vec<Type>,
+    /// What the session binds behind them.
+    pub(crate) hidden: Vec<Hidden>,
     /// Of the rows that come, if any do.
     pub(crate) columns: Vec<OutputColumn>,
     /// What the caller has to permit.
@@ -39,6 +41,20 @@ pub(crate) struct OutputColumn {
     pub(crate) origin: Option<(u32, i16)>,
 }
 
+/// What only the session knows: bound as a parameter when the statement is executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    /// The last value that a sequence gave to this session: `currval`.
+    Currval(u32),
+    /// Of whichever gave one last.
+    Lastval,
+    BackendPid,
+    Setting {
+        name: String,
+        missing_ok: bool,
+    },
+}
+
 /// Something that a statement does to a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
@@ -54,21 +70,44 @@ pub(crate) enum Kind {
     /// Blanks and comments.
     Empty,
     /// Rows come, and nothing changes.
-    Query { sql: String },
+    Query {
+        sql: String,
+    },
     Write(Write),
     Ddl(Ddl),
     Session(Session),
     /// `EXPLAIN`: the columns are those of the explanation.
-    Explain { options: ExplainOptions, plan: Box<Plan> },
+    Explain {
+        options: ExplainOptions,
+        plan: Box<Plan>,
+    },
     /// To be planned with the types, when it is executed.
-    Prepare { name: String, types: Vec<Option<Type>>, statement: Box<Parsed> },
+    Prepare {
+        name: String,
+        types: Vec<Option<Type>>,
+        statement: Box<Parsed>,
+    },
     /// Its arguments are planned by `plan_arguments`, once the types are known.
-    Execute { name: String, arguments: usize },
-    Declare { name: String, options: CursorOptions, query: Box<Plan> },
-    CopyOut { sql: String, options: CopyOptions },
+    Execute {
+        name: String,
+        arguments: usize,
+    },
+    Declare {
+        name: String,
+        options: CursorOptions,
+        query: Box<Plan>,
+    },
+    CopyOut {
+        sql: String,
+        options: CopyOptions,
+    },
     CopyIn(CopyIn),
     /// The relations' OIDs.
-    Lock { relations: Vec<u32>, mode: String, nowait: bool },
+    Lock {
+        relations: Vec<u32>,
+        mode: String,
+        nowait: bool,
+    },
     /// About a database as a whole.
     Database(Database),
 }

@@ -7,7 +7,7 @@ use crate::base::catalog::Privilege;
 use crate::base::{Catalog, Relation, RelationKind, Settings, SqlError, SqlState, Type};
 
 use crate::sql::names::Name;
-use crate::sql::plan::Access;
+use crate::sql::plan::{Access, Hidden};
 use crate::sql::query::with::Cte;
 use crate::sql::scope::{Clause, Level};
 use crate::sql::types::shown;
@@ -30,6 +30,10 @@ pub(crate) struct Planner<'a> {
     views: u32,
     /// Numbers for names that nobody wrote.
     made: u32,
+    /// Queries within queries.
+    pub(crate) queries: u32,
+    /// How the keys of the query's ORDER BY are ordered.
+    pub(crate) directions: Vec<String>,
 }
 
 /// What a statement touches.
@@ -54,6 +58,8 @@ pub(crate) struct Touched {
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     types: Vec<Option<Type>>,
+    /// What the session puts in behind them.
+    hidden: Vec<Hidden>,
     /// They may not stand here at all, for this reason.
     refused: Option<&'static str>,
 }
@@ -67,12 +73,12 @@ impl Parameters {
         for ty in &mut types {
             ty.take_if(|ty| *ty == Type::UNKNOWN);
         }
-        Self { types, refused: None }
+        Self { types, hidden: Vec::new(), refused: None }
     }
 
     /// For what is kept in the catalogue.
     pub(crate) fn none() -> Self {
-        Self { types: Vec::new(), refused: Some("definitions") }
+        Self { types: Vec::new(), hidden: Vec::new(), refused: Some("definitions") }
     }
 
     /// What it is so far.
@@ -80,7 +86,9 @@ impl Parameters {
         let place = (number as usize).wrapping_sub(1);
         match (self.refused, self.types.get(place)) {
             (None, Some(ty)) => Ok(*ty),
-            _ => Err(SqlError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${number}"))),
+            _ => {
+                Err(SqlError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${number}")))
+            }
         }
     }
 
@@ -101,6 +109,23 @@ impl Parameters {
         }
     }
 
+    /// One that the session puts in: its number.
+    pub(crate) fn hide(&mut self, hidden: Hidden) -> Result<usize, SqlError> {
+        if self.refused.is_some() {
+            return Err(SqlError::unsupported("what depends on the session within a definition"));
+        }
+        let place = self.hidden.iter().position(|known| *known == hidden).unwrap_or_else(|| {
+            self.hidden.push(hidden);
+            self.hidden.len() - 1
+        });
+        Ok(self.types.len() + place + 1)
+    }
+
+    /// What the session puts in, at the end.
+    pub(crate) fn take_hidden(&mut self) -> Vec<Hidden> {
+        std::mem::take(&mut self.hidden)
+    }
+
     /// All of them, at the end.
     pub(crate) fn finished(self) -> Result<Vec<Type>, SqlError> {
         let known = self.types.iter().enumerate().map(|(place, ty)| {
@@ -114,7 +139,12 @@ impl Parameters {
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, settings: &'a Settings, text: &'a str, parameters: Parameters) -> Self {
+    pub(crate) fn new(
+        catalog: &'a Catalog,
+        settings: &'a Settings,
+        text: &'a str,
+        parameters: Parameters,
+    ) -> Self {
         Self {
             catalog,
             settings,
@@ -125,6 +155,8 @@ impl<'a> Planner<'a> {
             touched: Touched::default(),
             views: 0,
             made: 0,
+            queries: 0,
+            directions: Vec::new(),
         }
     }
 
@@ -240,7 +272,8 @@ impl<'a> Planner<'a> {
         }
         let found = self.search_path().into_iter().find(|schema| self.catalog.schemas.contains_key(schema));
         found.ok_or_else(|| {
-            SqlError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in").at(name.at)
+            SqlError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in")
+                .at(name.at)
         })
     }
 
@@ -281,7 +314,8 @@ impl<'a> Planner<'a> {
 
 /// There is no such relation.
 pub(crate) fn no_relation(name: &Name) -> SqlError {
-    SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", name.shown())).at(name.at)
+    SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", name.shown()))
+        .at(name.at)
 }
 
 /// There is no such schema.

@@ -16,7 +16,7 @@ pub(crate) struct ScopeColumn {
 }
 
 /// A relation in FROM, as its columns are qualified.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
     /// What qualifies its columns.
     pub(crate) alias: String,
@@ -111,7 +111,13 @@ impl Clause {
     pub(crate) fn subqueries(self) -> bool {
         !matches!(
             self,
-            Self::Check | Self::Default | Self::Generated | Self::Index | Self::Predicate | Self::Execute | Self::Using
+            Self::Check
+                | Self::Default
+                | Self::Generated
+                | Self::Index
+                | Self::Predicate
+                | Self::Execute
+                | Self::Using
         )
     }
 }
@@ -160,29 +166,14 @@ impl Level {
 
     /// The table that a qualifier means.
     pub(crate) fn table(&self, schema: Option<&str>, alias: &str) -> Option<usize> {
-        self.tables.iter().position(|table| {
-            table.alias == alias && (schema.is_none() || table.schema.as_deref() == schema)
-        })
-    }
-
-    /// An alias for SQLite that no other table of the query has.
-    pub(crate) fn free_alias(&self, alias: &str) -> String {
-        let taken = |name: &str| self.tables.iter().any(|table| table.sql_alias.eq_ignore_ascii_case(name));
-        if !taken(alias) {
-            return alias.to_owned();
-        }
-        let mut number = 1_u32;
-        loop {
-            let name = format!("{alias}_{number}");
-            if !taken(&name) {
-                return name;
-            }
-            number += 1;
-        }
+        self.tables
+            .iter()
+            .position(|table| table.alias == alias && (schema.is_none() || table.schema.as_deref() == schema))
     }
 }
 
 /// Two tables of a query under one name.
 pub(crate) fn twice(alias: &str, at: u32) -> SqlError {
-    SqlError::new(SqlState::DUPLICATE_ALIAS, format!("table name \"{alias}\" specified more than once")).at(at)
+    SqlError::new(SqlState::DUPLICATE_ALIAS, format!("table name \"{alias}\" specified more than once"))
+        .at(at)
 }

@@ -33,9 +33,12 @@ impl Planner<'_> {
         }
         if values.is_empty() {
             let Some(ty) = hint else {
-                return Err(SqlError::new(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
-                    .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
-                    .at(at));
+                return Err(SqlError::new(
+                    SqlState::INDETERMINATE_DATATYPE,
+                    "cannot determine type of empty array",
+                )
+                .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
+                .at(at));
             };
             return Ok(Typed::plain("'[]'", types::array(ty.into())?, Form::Other, at).never_null(true));
         }
@@ -72,7 +75,8 @@ impl Planner<'_> {
             };
             return Err(SqlError::new(SqlState::DATATYPE_MISMATCH, message).at(value.at));
         };
-        let slices = chain.iter().any(|access| matches!(access, AccessExpr::Subscript(Subscript::Slice { .. })));
+        let slices =
+            chain.iter().any(|access| matches!(access, AccessExpr::Subscript(Subscript::Slice { .. })));
         if slices { self.slice(value, chain) } else { self.element(value, chain) }
     }
 
@@ -93,7 +97,8 @@ impl Planner<'_> {
 
     fn slice(&mut self, value: Typed, chain: &[AccessExpr]) -> Result<Typed, SqlError> {
         let at = value.at;
-        let [AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None })] = chain else {
+        let [AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None })] = chain
+        else {
             return Err(SqlError::unsupported("a slice of several dimensions").at(at));
         };
         let ty = value.ty;
@@ -122,8 +127,11 @@ impl Planner<'_> {
 
     fn json_subscript(&mut self, value: Typed, access: &AccessExpr) -> Result<Typed, SqlError> {
         let AccessExpr::Subscript(Subscript::Index { index }) = access else {
-            return Err(SqlError::new(SqlState::DATATYPE_MISMATCH, "jsonb subscript does not support slices")
-                .at(value.at));
+            return Err(SqlError::new(
+                SqlState::DATATYPE_MISMATCH,
+                "jsonb subscript does not support slices",
+            )
+            .at(value.at));
         };
         let index = self.settled_expr(index)?;
         self.operate("->", value, index)

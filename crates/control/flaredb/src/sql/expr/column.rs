@@ -43,12 +43,8 @@ impl Planner<'_> {
                 [] => {}
                 [visible] => {
                     let qualifier = visible.table.map(|place| level.tables[place].alias.clone());
-                    let found = Found {
-                        column: visible.column.clone(),
-                        depth,
-                        table: visible.table,
-                        qualifier,
-                    };
+                    let found =
+                        Found { column: visible.column.clone(), depth, table: visible.table, qualifier };
                     return Ok(self.found(found, at));
                 }
                 _ => return Err(ambiguous(&name).at(at)),
@@ -97,6 +93,13 @@ impl Planner<'_> {
         Err(missing_table(&Name { schema, name: table, at }))
     }
 
+    /// A column that is in sight at a depth.
+    pub(crate) fn visible(&mut self, visible: Visible, depth: usize, at: u32) -> Typed {
+        let qualifier = visible.table.map(|place| self.levels[depth - 1].tables[place].alias.clone());
+        let found = Found { column: visible.column, depth, table: visible.table, qualifier };
+        self.found(found, at)
+    }
+
     fn found(&mut self, found: Found, at: u32) -> Typed {
         let Found { column, depth, table, qualifier } = found;
         if let Some(origin) = column.origin {
@@ -105,8 +108,8 @@ impl Planner<'_> {
         let mut value = Typed::plain(column.sql, column.ty, Form::Column(column.origin), at);
         value.not_null = column.not_null;
         let level = &self.levels[depth - 1];
-        let known = level.groups.contains(&value.sql)
-            || table.is_some_and(|place| level.determined.contains(&place));
+        let known =
+            level.groups.contains(&value.sql) || table.is_some_and(|place| level.determined.contains(&place));
         if !known && level.in_aggregate == 0 {
             let name = match qualifier {
                 Some(qualifier) => format!("{qualifier}.{}", column.name),

@@ -69,14 +69,19 @@ impl Planner<'_> {
     ) -> Result<Typed, SqlError> {
         let place = self.operator_at(operand);
         let (value, low, high) = (self.expr(operand)?, self.expr(low)?, self.expr(high)?);
-        let within = self.within_bounds(value, low, high).map_err(|error| {
-            if error.position.is_some() { error } else { error.at(place) }
-        })?;
+        let within = self
+            .within_bounds(value, low, high)
+            .map_err(|error| if error.position.is_some() { error } else { error.at(place) })?;
         self.negated(within, negated)
     }
 
     /// `BETWEEN SYMMETRIC`: the bounds in either order.
-    pub(crate) fn between_symmetric(&mut self, value: Typed, low: Typed, high: Typed) -> Result<Typed, SqlError> {
+    pub(crate) fn between_symmetric(
+        &mut self,
+        value: Typed,
+        low: Typed,
+        high: Typed,
+    ) -> Result<Typed, SqlError> {
         let one = self.within_bounds(value.clone(), low.clone(), high.clone())?;
         let other = self.within_bounds(value, high, low)?;
         balanced(vec![one, other], "OR")
@@ -121,8 +126,7 @@ impl Planner<'_> {
             InTarget::Subquery(query) => self.in_subquery(value, query),
             _ => return Err(super::no_syntax(whole)),
         };
-        let found =
-            found.map_err(|error| if error.position.is_some() { error } else { error.at(place) })?;
+        let found = found.map_err(|error| if error.position.is_some() { error } else { error.at(place) })?;
         self.negated(found, negated)
     }
 
@@ -202,7 +206,8 @@ impl Planner<'_> {
             "<>" => balanced(every(self, "<>", pairs)?, "OR")?,
             "<" | "<=" | ">" | ">=" => self.ordered_rows(symbol, pairs)?,
             _ => {
-                let message = format!("could not determine interpretation of row comparison operator {symbol}");
+                let message =
+                    format!("could not determine interpretation of row comparison operator {symbol}");
                 return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
             }
         }))

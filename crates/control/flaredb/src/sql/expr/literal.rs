@@ -114,9 +114,14 @@ impl Planner<'_> {
     pub(crate) fn typed_string(&mut self, typed: &TypedString) -> Result<Typed, SqlError> {
         let at = position(typed.value.span);
         let Some(text) = string(&typed.value.value) else {
-            return Err(SqlError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{typed}\"")).at(at));
+            return Err(SqlError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("syntax error at or near \"{typed}\""),
+            )
+            .at(at));
         };
-        let ty = types::of(&typed.data_type).map_err(|error| error.at(error.position.unwrap_or(at)))?;
+        let ty = types::of(&typed.data_type)
+            .map_err(|error| if error.position.is_some() { error } else { error.at(at) })?;
         self.string_as(text, ty, at)
     }
 
@@ -182,9 +187,7 @@ impl Planner<'_> {
         let name = written_name(text)?.name;
         match self.catalog.roles.get(&name) {
             Some(role) => Ok(role.oid.to_string()),
-            None => {
-                Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist")))
-            }
+            None => Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))),
         }
     }
 }
@@ -237,6 +240,11 @@ fn fields(interval: &Interval) -> Result<Option<IntervalFields>, SqlError> {
         (Some(F::Hour), Some(F::Minute)) => I::HourToMinute,
         (Some(F::Hour), Some(F::Second)) => I::HourToSecond,
         (Some(F::Minute), Some(F::Second)) => I::MinuteToSecond,
-        _ => return Err(SqlError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{interval}\""))),
+        _ => {
+            return Err(SqlError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("syntax error at or near \"{interval}\""),
+            ));
+        }
     }))
 }

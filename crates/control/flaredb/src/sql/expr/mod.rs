@@ -2,7 +2,7 @@
 
 mod aggregate;
 mod array;
-mod call;
+pub(crate) mod call;
 mod case;
 pub(crate) mod coerce;
 mod column;
@@ -13,7 +13,7 @@ mod naming;
 mod operator;
 mod pattern;
 mod quantified;
-mod resolve;
+pub(crate) mod resolve;
 mod session;
 mod special;
 mod subquery;
@@ -23,8 +23,13 @@ mod window;
 use crate::base::{SqlError, SqlState, Type};
 use sqlparser::ast::{Expr, Spanned};
 
+pub(crate) use self::array::element_sql;
+pub(crate) use self::column::missing_table;
+pub(crate) use self::compare::collated;
 pub(crate) use self::naming::column_name;
-pub(crate) use self::typed::{Form, Typed, Uses};
+pub(crate) use self::operator::balanced;
+pub(crate) use self::typed::{Form, Typed};
+pub(crate) use self::window::{direction, sortable};
 
 use crate::sql::parse::position;
 use crate::sql::planner::Planner;
@@ -44,6 +49,11 @@ fn no_syntax(expr: &Expr) -> SqlError {
 impl Planner<'_> {
     /// An expression, with its type as far as it is decided.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Typed, SqlError> {
+        let value = self.plain_expr(expr)?;
+        Ok(self.grouped(value))
+    }
+
+    fn plain_expr(&mut self, expr: &Expr) -> Result<Typed, SqlError> {
         match expr {
             Expr::Identifier(ident) => self.bare_column(ident),
             Expr::CompoundIdentifier(parts) => self.qualified_column(parts),
@@ -53,7 +63,9 @@ impl Planner<'_> {
             Expr::Interval(interval) => self.interval(interval),
             Expr::UnaryOp { op, expr: operand } => self.unary(*op, operand, expr),
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right, expr),
-            Expr::Cast { expr: operand, data_type, kind, format: None } => self.cast(operand, data_type, kind),
+            Expr::Cast { expr: operand, data_type, kind, format: None } => {
+                self.cast(operand, data_type, kind)
+            }
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), expr)
             }
@@ -130,7 +142,10 @@ impl Planner<'_> {
     }
 
     /// Several, in order.
-    pub(crate) fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<Vec<Typed>, SqlError> {
+    pub(crate) fn exprs<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+    ) -> Result<Vec<Typed>, SqlError> {
         exprs.into_iter().map(|expr| self.expr(expr)).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What a column of the answer is called if nobody says.
 
-use sqlparser::ast::{AccessExpr, Expr, FunctionArguments, SetExpr, SelectItem, Subscript};
+use sqlparser::ast::{AccessExpr, Expr, FunctionArguments, SelectItem, SetExpr, Subscript};
 
 use crate::sql::names::folded;
 

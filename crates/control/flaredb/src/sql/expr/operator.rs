@@ -109,9 +109,8 @@ impl Planner<'_> {
                 if let Some(result) = self.rows(&symbol, &left_value, &right_value, left)? {
                     return Ok(result);
                 }
-                self.operate(&symbol, left_value, right_value).map_err(|error| {
-                    if error.position.is_some() { error } else { error.at(place(self)) }
-                })
+                self.operate(&symbol, left_value, right_value)
+                    .map_err(|error| if error.position.is_some() { error } else { error.at(place(self)) })
             }
         }
     }
@@ -136,7 +135,12 @@ impl Planner<'_> {
     }
 
     /// An operator before an operand.
-    pub(crate) fn unary(&mut self, op: UnaryOperator, operand: &Expr, whole: &Expr) -> Result<Typed, SqlError> {
+    pub(crate) fn unary(
+        &mut self,
+        op: UnaryOperator,
+        operand: &Expr,
+        whole: &Expr,
+    ) -> Result<Typed, SqlError> {
         let symbol = match op {
             UnaryOperator::Not => {
                 let value = self.condition_expr(operand, "NOT")?;
@@ -181,7 +185,12 @@ impl Planner<'_> {
     }
 
     /// The operator that is meant, and the operands as it wants them.
-    pub(crate) fn operation(&mut self, symbol: &str, left: Typed, right: Typed) -> Result<Operation, SqlError> {
+    pub(crate) fn operation(
+        &mut self,
+        symbol: &str,
+        left: Typed,
+        right: Typed,
+    ) -> Result<Operation, SqlError> {
         let types = [left.ty.ty, right.ty.ty];
         match resolve(symbol, types) {
             Resolved::One(candidate) => {
@@ -215,7 +224,9 @@ impl Planner<'_> {
         }
         let left = self.try_coerce(left, Type::TEXT, CastContext::Assignment)?;
         let right = self.try_coerce(right, Type::TEXT, CastContext::Assignment)?;
-        let row = crate::functions::symbol(symbol).iter().find(|row| row.right == crate::base::rules::Pattern::Exact(Type::TEXT));
+        let row = crate::functions::symbol(symbol)
+            .iter()
+            .find(|row| row.right == crate::base::rules::Pattern::Exact(Type::TEXT));
         Ok(match (left, right, row) {
             (Some(left), Some(right), Some(row)) => Some(Operation { row, left, right, result: Type::TEXT }),
             _ => None,

@@ -58,7 +58,8 @@ impl Planner<'_> {
         let operation = self.operation(symbol, value, one)?;
         boolean(&operation)?;
         let wanted = crate::sql::types::array(operation.row_right().into())?;
-        let array = self.implicit(array, if element == Type::UNKNOWN { wanted.ty } else { array.ty.ty })?;
+        let want = if element == Type::UNKNOWN { wanted.ty } else { array.ty.ty };
+        let array = self.implicit(array, want)?;
         // NULL instead of an array is taken for an array of NULL: the answer is NULL either way.
         let from = format!("fl_unnest({}, ifnull({}, '[null]'))", array.ty.ty.oid(), array.sql);
         finish(operation, &from, "\"value\"", any, &[&array])
@@ -90,7 +91,11 @@ impl Planner<'_> {
     }
 
     /// `value IN (query)`.
-    pub(crate) fn in_subquery(&mut self, value: Typed, query: &sqlparser::ast::Query) -> Result<Typed, SqlError> {
+    pub(crate) fn in_subquery(
+        &mut self,
+        value: Typed,
+        query: &sqlparser::ast::Query,
+    ) -> Result<Typed, SqlError> {
         let rendered = self.subquery(query)?;
         let lefts = match value.form {
             Form::Row(parts, _) => parts,
@@ -107,7 +112,8 @@ impl Planner<'_> {
             let one = Typed::plain(name.clone(), column.ty, Form::Other, at);
             let operation = self.operation("=", left, one)?;
             if !operation.is_plain() {
-                return Err(SqlError::unsupported("IN between these types").with_hint("Cast one side to the other's type."));
+                return Err(SqlError::unsupported("IN between these types")
+                    .with_hint("Cast one side to the other's type."));
             }
             plain &= operation.right.sql == name;
             selected.push(operation.right.sql.clone());
@@ -145,13 +151,7 @@ fn boolean(operation: &Operation) -> Result<(), SqlError> {
 }
 
 /// Over the rows of `from`, whose only column is `name`.
-fn finish(
-    operation: Operation,
-    from: &str,
-    name: &str,
-    any: bool,
-    of: &[&Typed],
-) -> Result<Typed, SqlError> {
+fn finish(operation: Operation, from: &str, name: &str, any: bool, of: &[&Typed]) -> Result<Typed, SqlError> {
     let mut parts = vec![&operation.left];
     parts.extend(of);
     let at = operation.left.at;

@@ -8,7 +8,7 @@ use crate::sql::types::{category, is_preferred};
 
 /// A row of the tables, as far as its arguments go.
 #[derive(Clone, Debug)]
-pub(crate) struct Candidate<T> {
+pub(crate) struct Candidate<T: 'static> {
     pub(crate) row: &'static T,
     /// What each argument must be, those of `anyelement` and `anyarray` already told from the arguments.
     pub(crate) wants: Vec<Want>,
@@ -26,7 +26,7 @@ pub(crate) enum Want {
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) enum Resolved<T> {
+pub(crate) enum Resolved<T: 'static> {
     One(Candidate<T>),
     None,
     Ambiguous,
@@ -75,7 +75,8 @@ fn wanted(patterns: &[Pattern], types: &[Type]) -> Option<(Vec<Want>, Option<Ele
     let mut polymorphic = false;
     for (pattern, ty) in patterns.iter().zip(types) {
         let found = match (pattern, ty) {
-            (Pattern::AnyElement, Type::Scalar(Element::Unknown)) | (Pattern::AnyArray, Type::Scalar(Element::Unknown)) => {
+            (Pattern::AnyElement, Type::Scalar(Element::Unknown))
+            | (Pattern::AnyArray, Type::Scalar(Element::Unknown)) => {
                 polymorphic = true;
                 continue;
             }
@@ -141,7 +142,9 @@ pub(crate) fn choose<T>(candidates: Vec<Candidate<T>>, types: &[Type]) -> Resolv
         return Candidates(best).only();
     }
     let best = keep_best(best, |candidate| {
-        count(candidate, types, |ty, want| ty == want || (category(ty) == category(want) && is_preferred(want)))
+        count(candidate, types, |ty, want| {
+            ty == want || (category(ty) == category(want) && is_preferred(want))
+        })
     });
     if best.len() == 1 {
         return Candidates(best).only();
@@ -149,7 +152,7 @@ pub(crate) fn choose<T>(candidates: Vec<Candidate<T>>, types: &[Type]) -> Resolv
     by_unknowns(best, types)
 }
 
-struct Candidates<T>(Vec<Candidate<T>>);
+struct Candidates<T: 'static>(Vec<Candidate<T>>);
 
 impl<T> Candidates<T> {
     fn take(mut self, place: usize) -> Resolved<T> {
@@ -185,10 +188,7 @@ fn count<T>(candidate: &Candidate<T>, types: &[Type], fits: impl Fn(Type, Type) 
     known.filter(|(want, ty)| matches!(want, Want::Exact(want) if fits(**ty, *want))).count()
 }
 
-fn keep_best<T>(
-    candidates: Vec<Candidate<T>>,
-    score: impl Fn(&Candidate<T>) -> usize,
-) -> Vec<Candidate<T>> {
+fn keep_best<T>(candidates: Vec<Candidate<T>>, score: impl Fn(&Candidate<T>) -> usize) -> Vec<Candidate<T>> {
     let best = candidates.iter().map(&score).max().unwrap_or(0);
     candidates.into_iter().filter(|candidate| score(candidate) == best).collect()
 }
@@ -246,9 +246,7 @@ use crate::sql::types::category as category_of;
 fn fits_category<T>(candidate: &Candidate<T>, place: usize, chosen: &Chosen) -> bool {
     match candidate.wants[place] {
         Want::Any => true,
-        Want::Exact(ty) => {
-            category_of(ty) == chosen.category && (!chosen.preferred || is_preferred(ty))
-        }
+        Want::Exact(ty) => category_of(ty) == chosen.category && (!chosen.preferred || is_preferred(ty)),
     }
 }
 

@@ -95,7 +95,8 @@ impl Typed {
             uses.and(&part.uses);
             depth = depth.max(part.depth);
         }
-        let made = Self { sql, ty: ty.into(), form: Form::Other, uses, not_null: false, depth: depth + 3, at };
+        let made =
+            Self { sql, ty: ty.into(), form: Form::Other, uses, not_null: false, depth: depth + 3, at };
         made.checked()
     }
 
@@ -133,7 +134,10 @@ impl Typed {
             return Err(too_deep());
         }
         if self.sql.len() > LONGEST {
-            return Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "the statement is too long in SQLite's SQL"));
+            return Err(SqlError::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "the statement is too long in SQLite's SQL",
+            ));
         }
         Ok(self)
     }
