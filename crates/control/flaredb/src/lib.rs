@@ -43,6 +43,7 @@ mod sim;
     reason = "it is still being written"
 )]
 mod sql;
+mod value;
 mod wire;
 
 pub use config::Config;

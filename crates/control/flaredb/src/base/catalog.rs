@@ -163,6 +163,14 @@ pub(crate) struct Constraint {
     pub(crate) kind: ConstraintKind,
     /// Numbers of the columns it is about, in its order.
     pub(crate) columns: Vec<i16>,
+    /// Of a primary key: its only column is SQLite's row id.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) row_id: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's shape")]
+fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 /// What a constraint demands.
@@ -273,6 +281,22 @@ impl Relation {
             .iter()
             .find(|constraint| matches!(constraint.kind, ConstraintKind::PrimaryKey { .. }))
     }
+}
+
+/// Whether a role is another, or belongs to it by way of any number of others.
+pub(crate) fn is_member(catalog: &Catalog, role: &str, of: &str) -> bool {
+    let (mut seen, mut next) = (std::collections::BTreeSet::new(), vec![role.to_owned()]);
+    while let Some(name) = next.pop() {
+        if name == of {
+            return true;
+        }
+        if seen.insert(name.clone())
+            && let Some(role) = catalog.roles.get(&name)
+        {
+            next.extend(role.member_of.iter().cloned());
+        }
+    }
+    false
 }
 
 /// A change of the catalogue, as it stands in the log.

@@ -68,6 +68,8 @@ impl SqlState {
     pub(crate) const DUPLICATE_OBJECT: Self = Self(*b"42710");
     pub(crate) const DUPLICATE_ALIAS: Self = Self(*b"42712");
     pub(crate) const AMBIGUOUS_FUNCTION: Self = Self(*b"42725");
+    pub(crate) const INVALID_GRANT_OPERATION: Self = Self(*b"0LP01");
+    pub(crate) const INVALID_OBJECT_DEFINITION: Self = Self(*b"42P17");
     pub(crate) const WINDOWING_ERROR: Self = Self(*b"42P20");
     pub(crate) const GROUPING_ERROR: Self = Self(*b"42803");
     pub(crate) const DATATYPE_MISMATCH: Self = Self(*b"42804");

@@ -6,6 +6,7 @@
 //! - `digest`: a hash over everything that statements do to rows.
 //! - `sequence`: counters; they count in memory and are written down with the batch.
 //! - `session`: what a transaction has changed, for replicas that did not carry it out.
+//! - `schema`: rules of tables that are there already.
 //! - `writer`: the one connection that changes anything.
 //! - `readers`: snapshots for everybody else.
 //! - `files`: which file is the database, and how another takes its place.
@@ -25,6 +26,7 @@ mod files;
 mod open;
 mod readers;
 mod row;
+mod schema;
 mod sequence;
 mod session;
 mod tables;
@@ -36,5 +38,6 @@ pub(crate) use error::EngineError;
 pub(crate) use files::{Files, make_durable, receive};
 pub(crate) use readers::{Reader, Readers};
 pub(crate) use row::values;
+pub(crate) use schema::REDEFINE;
 pub(crate) use tables::State;
 pub(crate) use writer::{Checkpoint, Outcome, STALE, Writer, failed, parameters};

@@ -13,6 +13,7 @@ use super::budget::{Budget, Stopper};
 use super::digest::Digest;
 use super::error::is_of_the_statement;
 use super::open::{Purpose, open};
+use super::schema::{self, REDEFINE};
 use super::sequence::{Sequences, Standing};
 use super::tables::{self, State};
 use super::transaction::Open;
@@ -285,13 +286,24 @@ impl Writer {
 
     /// Changes the schema and the catalogue that tells of it.
     pub(super) fn ddl(&mut self, ddl: &Ddl) -> Result<Done, Trouble> {
-        if !ddl.guard.is_empty() && self.connection.prepare(&ddl.guard)?.exists([])? {
-            return Err(Trouble::Failure(ddl.refusal.clone().unwrap_or_default()));
+        for guard in &ddl.guards {
+            if self.connection.prepare(&guard.sql)?.exists([])? {
+                return Err(Trouble::Failure(guard.refusal.clone().unwrap_or_default()));
+            }
         }
         let mut done = Done::default();
         for statement in &ddl.statements {
             self.digest.mix(statement.as_bytes());
+            if let Some(redefined) = statement.strip_prefix(REDEFINE) {
+                schema::redefine(&self.connection, redefined)?;
+                continue;
+            }
             let mut prepared = self.connection.prepare(statement)?;
+            if prepared.column_count() > 0 {
+                let mut rows = prepared.raw_query();
+                while rows.next()?.is_some() {}
+                continue;
+            }
             // Only what copies rows says how many.
             done.affected = prepared.raw_execute()? as u64;
         }

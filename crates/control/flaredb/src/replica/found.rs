@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Replica;
 use crate::base::catalog::{CatalogChange, FIRST_OID, Role, Schema};
-use crate::proto::log::{Ddl, Evaluation, Failure, Write, write};
+use crate::proto::log::{Ddl, Evaluation, Failure, Guard, Write, write};
 
 /// The role that may do anything, and cannot log in by a password until it is given one.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -43,8 +43,10 @@ fn founding(replica: &Replica, owner: &str) -> Write {
     let json = |change| serde_json::to_string(change).expect("strings, numbers and lists always serialise");
     let changes = changes(owner).iter().map(json).collect();
     let ddl = Ddl {
-        guard: "SELECT 1 FROM uc_object".to_owned(),
-        refusal: Some(Failure { message: "it was founded already".to_owned(), ..Failure::default() }),
+        guards: vec![Guard {
+            sql: "SELECT 1 FROM uc_object".to_owned(),
+            refusal: Some(Failure { message: "it was founded already".to_owned(), ..Failure::default() }),
+        }],
         statements: Vec::new(),
         changes,
         next_oid: FIRST_OID + 1,

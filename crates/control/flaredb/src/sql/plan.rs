@@ -32,6 +32,24 @@ pub(crate) struct Plan {
     pub(crate) catalog_version: u64,
 }
 
+impl Plan {
+    /// One that does nothing, for a catalogue's version.
+    pub(crate) fn empty(catalog_version: u64) -> Self {
+        Self {
+            kind: Kind::Empty,
+            parameters: Vec::new(),
+            hidden: Vec::new(),
+            columns: Vec::new(),
+            accesses: Vec::new(),
+            systems: Vec::new(),
+            locks: false,
+            sequences: false,
+            volatile: false,
+            catalog_version,
+        }
+    }
+}
+
 /// A column of the answer, as RowDescription tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OutputColumn {
@@ -39,6 +57,12 @@ pub(crate) struct OutputColumn {
     pub(crate) ty: ColumnType,
     /// The table's OID and the column's number, if it is just that column.
     pub(crate) origin: Option<(u32, i16)>,
+}
+
+impl From<crate::sql::query::Column> for OutputColumn {
+    fn from(column: crate::sql::query::Column) -> Self {
+        Self { name: column.name, ty: column.ty, origin: column.origin }
+    }
 }
 
 /// What only the session knows: bound as a parameter when the statement is executed.

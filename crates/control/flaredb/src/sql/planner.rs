@@ -34,6 +34,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) queries: u32,
     /// How the keys of the query's ORDER BY are ordered.
     pub(crate) directions: Vec<String>,
+    /// INSERT names no columns: then fewer values may come than there are.
+    pub(crate) all_columns: bool,
 }
 
 /// What a statement touches.
@@ -157,6 +159,7 @@ impl<'a> Planner<'a> {
             made: 0,
             queries: 0,
             directions: Vec::new(),
+            all_columns: false,
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) mod with;
 use crate::base::{ColumnType, SqlError, Type};
 use sqlparser::ast::Query;
 
-pub(crate) use self::body::Body;
+pub(crate) use self::body::{Body, select_from};
 
 use crate::sql::expr::typed::{Form, Typed, Uses};
 use crate::sql::names::quoted;

@@ -100,7 +100,7 @@ impl Planner<'_> {
     }
 
     /// The select list.
-    fn items(&mut self, items: &[SelectItem]) -> Result<Vec<Output>, SqlError> {
+    pub(crate) fn items(&mut self, items: &[SelectItem]) -> Result<Vec<Output>, SqlError> {
         let mut outputs = Vec::new();
         for item in items {
             match item {
