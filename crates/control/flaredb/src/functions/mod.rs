@@ -30,6 +30,7 @@ pub(crate) mod call;
 pub(crate) mod cast;
 #[cfg(test)]
 mod check;
+pub(crate) mod collations;
 pub(crate) mod compare;
 pub(crate) mod emit;
 pub(crate) mod error;

@@ -140,7 +140,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "what it tests is still being written"]
     fn a_default_reads_the_evaluation() {
         let sql = "SELECT 1";
         assert!(ask(sql).is_ok());

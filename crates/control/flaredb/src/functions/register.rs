@@ -14,6 +14,8 @@ const SCALARS: &[&[&[Scalar]]] = &[
     crate::functions::number::SCALARS,
     crate::functions::text::SCALARS,
     crate::functions::pattern::SCALARS,
+    &[crate::functions::cast::inout::SCALARS, crate::functions::array::items::SCALARS],
+    &[crate::functions::time::moment::SCALARS],
     &[crate::functions::own::SCALARS, crate::functions::pack::SCALARS],
 ];
 
@@ -25,6 +27,7 @@ pub(crate) fn register(connection: &Connection, evaluation: &Evaluation) -> rusq
     }
     crate::functions::aggregate::register(connection, evaluation)?;
     crate::functions::own::register(connection, evaluation)?;
+    crate::functions::collations::register(connection)?;
     for source in crate::functions::set::SOURCES.iter().copied().flatten() {
         crate::functions::set::table::register(connection, evaluation, *source)?;
     }

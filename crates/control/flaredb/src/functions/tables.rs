@@ -23,6 +23,7 @@ static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
         window::FUNCTIONS,
         set::FUNCTIONS,
         system::FUNCTIONS,
+        crate::pgcat::FUNCTIONS,
     ];
     let mut all: Vec<Function> = topics.concat();
     all.extend(compare::functions());
@@ -44,6 +45,7 @@ static OPERATORS: LazyLock<Vec<Operator>> = LazyLock::new(|| {
 
 static CASTS: LazyLock<Vec<Cast>> = LazyLock::new(|| {
     let mut all = cast::casts();
+    all.extend(crate::pgcat::casts());
     all.sort_by_key(|cast| (cast.from, cast.to));
     all
 });

@@ -12,7 +12,9 @@ use crate::functions::shape::{
 };
 
 pub(crate) mod bits;
+pub(crate) mod exact;
 pub(crate) mod floats;
+pub(crate) mod gathered;
 pub(crate) mod joined;
 pub(crate) mod ordered;
 pub(crate) mod pairs;
@@ -28,7 +30,10 @@ pub(crate) fn register(
     state::register(connection, evaluation, floats::SPREADS)?;
     state::register(connection, evaluation, ordered::ENTRIES)?;
     state::register(connection, evaluation, pairs::ENTRIES)?;
-    state::register(connection, evaluation, joined::ENTRIES)
+    state::register(connection, evaluation, joined::ENTRIES)?;
+    state::register(connection, evaluation, exact::ENTRIES)?;
+    state::register(connection, evaluation, exact::ONLY)?;
+    state::register(connection, evaluation, gathered::ENTRIES)
 }
 
 const OID: crate::base::rules::Pattern = crate::base::rules::Pattern::Exact(Type::OID);

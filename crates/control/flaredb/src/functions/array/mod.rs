@@ -1,5 +1,7 @@
 //! Arrays: kept as JSON arrays of their elements as those are kept.
 
+pub(crate) mod items;
+
 use crate::base::rules::{Function, Gives, Operator, Pattern};
 use crate::base::types::{Element, Type};
 

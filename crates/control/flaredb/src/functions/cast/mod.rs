@@ -3,6 +3,7 @@
 use crate::base::rules::{Cast, CastContext};
 use crate::base::types::{Element, Type};
 
+pub(crate) mod inout;
 pub(crate) mod texts;
 
 use CastContext::{Assignment, Explicit, Implicit};

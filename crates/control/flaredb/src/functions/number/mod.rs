@@ -11,6 +11,7 @@ use crate::functions::shape::{
 pub(crate) mod arithmetic;
 pub(crate) mod chance;
 pub(crate) mod degrees;
+pub(crate) mod exact;
 pub(crate) mod exponential;
 pub(crate) mod float;
 pub(crate) mod integer;
@@ -18,7 +19,7 @@ pub(crate) mod math;
 
 /// What SQLite calls.
 pub(crate) const SCALARS: &[&[Scalar]] =
-    &[chance::SCALARS, degrees::SCALARS, float::SCALARS, integer::SCALARS, math::SCALARS];
+    &[chance::SCALARS, degrees::SCALARS, exact::SCALARS, float::SCALARS, integer::SCALARS, math::SCALARS];
 
 const INT4_2: &[Pattern] = &[INT4, INT4];
 const INT8_2: &[Pattern] = &[INT8, INT8];

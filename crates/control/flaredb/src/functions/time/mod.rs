@@ -1,5 +1,7 @@
 //! Dates, times and intervals.
 
+pub(crate) mod moment;
+
 use crate::base::rules::{Function, Operator, Pattern};
 use crate::base::types::Type;
 

@@ -68,11 +68,6 @@ impl Planner<'_> {
         if value.is_unknown() {
             return self.decide(value, to).map(Some);
         }
-        if let Some(emit) = registered(value.ty.ty, to, context) {
-            self.touched.volatile = true;
-            let sql = filled(&emit, &value.sql);
-            return value.rewritten(sql, to).map(Some);
-        }
         match path(value.ty.ty, to, context) {
             None => Ok(None),
             Some(Path::Same) => {
@@ -157,27 +152,6 @@ impl Planner<'_> {
             }
         }
     }
-}
-
-/// Names of what the catalogue holds, and back: its functions look them up when the statement runs.
-fn registered(from: Type, to: Type, context: CastContext) -> Option<String> {
-    let name = |ty: Type| match ty {
-        Type::Scalar(
-            element @ (Element::Regclass
-            | Element::Regtype
-            | Element::Regproc
-            | Element::Regnamespace
-            | Element::Regrole),
-        ) => Some(element.name()),
-        _ => None,
-    };
-    if let (Some(name), 'S') = (name(from), types::category(to)) {
-        return (context >= CastContext::Assignment).then(|| format!("fl_{name}_text({{1}})"));
-    }
-    if let (Some(name), 'S') = (name(to), types::category(from)) {
-        return Some(format!("fl_{name}_in({{1}})"));
-    }
-    None
 }
 
 /// Whether a modifier of one says the same of the other.
