@@ -19,6 +19,7 @@
 //! them share an entry. A transaction holds the database's write slot and is replicated as what it has changed.
 //! Readers take snapshots and wait for nobody.
 
+#![recursion_limit = "256"]
 #![expect(dead_code, unused_imports, reason = "nothing lets clients in yet")]
 
 mod base;

@@ -37,7 +37,7 @@ pub(crate) use budget::Stopper;
 pub(crate) use error::EngineError;
 pub(crate) use files::{Files, make_durable, receive};
 pub(crate) use readers::{Reader, Readers};
-pub(crate) use row::values;
+pub(crate) use row::{put, take, values};
 pub(crate) use schema::REDEFINE;
 pub(crate) use tables::State;
 pub(crate) use writer::{Checkpoint, Outcome, STALE, Writer, failed, parameters};

@@ -9,6 +9,7 @@ use super::EngineError;
 use super::budget::Budget;
 use super::open::{Purpose, open};
 use crate::base::Evaluation;
+use crate::pgcat::Sight;
 
 /// Connections that are kept while nobody needs them.
 const IDLE: usize = 8;
@@ -31,8 +32,8 @@ pub(crate) struct Reader {
     pub(crate) connection: Connection,
     pub(crate) evaluation: Evaluation,
     pub(crate) budget: Budget,
-    /// The catalogue's version that its tables of the system were made for.
-    pub(crate) system: Option<u64>,
+    /// What functions that look into the catalogue see.
+    pub(crate) sight: Sight,
 }
 
 impl Reader {
@@ -40,6 +41,12 @@ impl Reader {
     pub(crate) fn pin(&self) -> rusqlite::Result<u64> {
         self.connection.prepare_cached("BEGIN")?.raw_execute()?;
         self.version()
+    }
+
+    /// The entry that changed the database last, as the snapshot has it.
+    pub(crate) fn changed(&self) -> rusqlite::Result<u64> {
+        let mut query = self.connection.prepare_cached("SELECT changed FROM uc_state")?;
+        query.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
     }
 
     /// The catalogue's version.
@@ -67,7 +74,9 @@ impl Readers {
         let (evaluation, budget) = (Evaluation::default(), Budget::default());
         let mut connection = open(&path, vfs.as_deref(), Purpose::Read, &evaluation)?;
         budget.watch(&mut connection)?;
-        Ok(Reader { generation, connection, evaluation, budget, system: None })
+        let sight = Sight::default();
+        crate::pgcat::register(&connection, &sight)?;
+        Ok(Reader { generation, connection, evaluation, budget, sight })
     }
 
     /// Takes one back. Its snapshot ends.

@@ -88,6 +88,13 @@ impl Databases {
     }
 
     /// All that the directory had last, held here or not.
+    /// Names and owners of all that there are.
+    pub(crate) fn known_names(&self) -> Vec<(String, String)> {
+        let first = (FIRST.to_owned(), crate::replica::SUPERUSER.to_owned());
+        let known = self.known().into_iter().map(|record| (record.name, record.owner));
+        std::iter::once(first).chain(known).collect()
+    }
+
     pub(crate) fn known(&self) -> Vec<Record> {
         self.0.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,5 +1,6 @@
 //! A member: opens what is on disk, takes part in the groups, lets clients in.
 
+mod clients;
 mod databases;
 mod metrics;
 mod pages;
@@ -22,7 +23,7 @@ use quorum::wal::WalOptions;
 use quorum::{Figures, GroupConfig, GroupOptions, Host, HostConfig, Member, OpenError};
 use tonic::service::Routes;
 
-use self::databases::Databases;
+pub(crate) use self::databases::Databases;
 use self::metrics::DatabaseCollector;
 use self::pages::{Late, pages};
 use crate::config::Config;
@@ -170,6 +171,7 @@ pub async fn build(
     databases.open_kept().await?;
     context.tasks().spawn(databases.clone().run());
     context.tasks().spawn(databases.clone().balance());
+    clients::listen(context, config, databases.clone(), identity).await?;
     Ok(Node { databases })
 }
 

@@ -131,6 +131,11 @@ impl Replica {
         Ok(replica)
     }
 
+    /// What it runs in.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Its group.
     pub(crate) fn group(&self) -> &Group {
         &self.group

@@ -131,6 +131,18 @@ const PARAMETERS: &[Parameter] = &[
     of("xmloption", "content", Takes::OneOf(&["content", "document"])),
 ];
 
+/// Names in a list, as `search_path` has them: quoted ones as they are, others in lower case.
+pub(crate) fn names(list: &str) -> Vec<String> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(|name| match name.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+            Some(inner) => inner.replace("\"\"", "\""),
+            None => name.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
 /// A session's parameters. Changes of a transaction that fails are taken back with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameters {

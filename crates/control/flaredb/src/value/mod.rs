@@ -16,7 +16,7 @@ mod uuid;
 
 use crate::base::{SqlError, SqlState};
 
-pub(crate) use self::binary::{from_binary, to_binary};
+pub(crate) use self::binary::{from_binary, text_from, to_binary};
 pub(crate) use self::fit::fit;
 pub(crate) use self::float::{float4_text, float8_text};
 pub(crate) use self::format_type::format_type;

@@ -31,6 +31,11 @@ impl Control {
         Self::default()
     }
 
+    /// Whether both are of the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Cancels the statement that runs (57014). Without one, nothing happens.
     pub(crate) fn cancel(&self) {
         self.raise(CANCEL);

@@ -32,6 +32,8 @@ pub(crate) struct Transport {
 pub(crate) struct Security {
     /// The client's certificate and what it sent with it, in DER; checked by the handshake. Empty: it has none.
     pub(crate) client_certificates: Vec<Vec<u8>>,
+    /// What the client's certificate names it, if its caller lets that stand for a role.
+    pub(crate) identity: Option<String>,
     /// Of the server's certificate. None: SCRAM-SHA-256-PLUS is not offered.
     pub(crate) binding: Option<ChannelBinding>,
 }

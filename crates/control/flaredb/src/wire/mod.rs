@@ -62,4 +62,4 @@ pub(crate) use options::Options;
 pub(crate) use prepared::Prepared;
 pub(crate) use serve::{Ending, serve};
 pub(crate) use session::{Binding, Completion, Description, Session, Status};
-pub(crate) use startup::Verifier;
+pub(crate) use startup::{ITERATIONS, Verifier};

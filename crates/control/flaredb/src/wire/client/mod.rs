@@ -8,7 +8,7 @@ use std::future::Future;
 use crate::base::SqlError;
 
 use crate::wire::control::Control;
-use crate::wire::io::{Output, SharedInput};
+use crate::wire::io::{Output, SharedInput, lock};
 use crate::wire::message::{Field, Formats, Severity, Tag, put_text, report, row_description};
 pub(crate) use copy::CopyEvent;
 pub(crate) use row::Row;
@@ -27,6 +27,11 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(output: Output, input: SharedInput, control: Control, max_message: usize) -> Self {
         Self { output, input, control, max_message, lost: false }
+    }
+
+    /// Whether the client has said already that the batch ends here.
+    pub(crate) fn next_is_sync(&self) -> bool {
+        lock(&self.input).next_tag() == Some(b'S')
     }
 
     /// What tells a statement to stop.

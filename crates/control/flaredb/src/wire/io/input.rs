@@ -72,6 +72,11 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// What kind of message comes next, if its first bytes have been read.
+    pub(crate) fn next_tag(&self) -> Option<u8> {
+        if self.left == 0 { self.head().map(|(tag, _)| tag) } else { None }
+    }
+
     /// `buffer` is what has been read already.
     pub(crate) fn new(reader: ReadHalf<BoxStream>, buffer: BytesMut) -> Self {
         Self { reader, buffer, left: 0, ended: false, copying: false }
