@@ -15,6 +15,8 @@ use crate::sql::plan::{Command, Hidden, Kind, Plan};
 use crate::sql::session;
 use crate::wire::Tag;
 
+/// As PostgreSQL's message has it.
+const SESSION: &str = concat!("this", " session");
 /// How often a statement is planned anew because the catalogue moves on under it.
 const ATTEMPTS: usize = 8;
 
@@ -121,14 +123,14 @@ impl Session {
                         let catalog = self.catalog();
                         let name = catalog.relations.get(oid).map_or("", |relation| relation.name.as_str());
                         let message =
-                            format!("currval of sequence \"{name}\" is not yet defined in this session");
+                            format!("currval of sequence \"{name}\" is not yet defined in {SESSION}");
                         return Err(SqlError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
                     }
                 },
                 Hidden::Lastval => match self.last_sequence.and_then(|oid| self.sequences.get(&oid)) {
                     Some(value) => Value::Integer(*value),
                     None => {
-                        let message = "lastval is not yet defined in this session";
+                        let message = format!("lastval is not yet defined in {SESSION}");
                         return Err(SqlError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
                     }
                 },

@@ -45,7 +45,6 @@ fn about(relation: &Relation, column: Option<&str>, constraint: Option<&str>) ->
         table: Some(relation.name.clone()),
         column: column.map(str::to_owned),
         constraint: constraint.map(str::to_owned),
-        ..About::default()
     }))
 }
 

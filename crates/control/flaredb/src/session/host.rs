@@ -175,8 +175,8 @@ impl Clients {
         loop {
             running.next = running.next.checked_add(1).unwrap_or(1);
             let pid = running.next;
-            if !running.by_pid.contains_key(&pid) {
-                running.by_pid.insert(pid, (secret.to_vec(), control.clone()));
+            if let std::collections::btree_map::Entry::Vacant(free) = running.by_pid.entry(pid) {
+                free.insert((secret.to_vec(), control.clone()));
                 return Ok(pid);
             }
         }

@@ -68,7 +68,7 @@ impl From<crate::sql::query::Column> for OutputColumn {
 /// What only the session knows: bound as a parameter when the statement is executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hidden {
-    /// The last value that a sequence gave to this session: `currval`.
+    /// The last value that a sequence gave to the session: `currval`.
     Currval(u32),
     /// Of whichever gave one last.
     Lastval,

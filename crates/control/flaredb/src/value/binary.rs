@@ -36,7 +36,7 @@ fn scalar(element: Element, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()
             out.extend_from_slice(&i32::try_from(value).map_err(|_| wrong())?.to_be_bytes());
         }
         (Element::Int8 | Element::Lsn, ValueRef::Integer(value)) => {
-            out.extend_from_slice(&value.to_be_bytes())
+            out.extend_from_slice(&value.to_be_bytes());
         }
         (
             Element::Oid
@@ -49,7 +49,9 @@ fn scalar(element: Element, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()
             ValueRef::Integer(value),
         ) => out.extend_from_slice(&u32::try_from(value).map_err(|_| wrong())?.to_be_bytes()),
         #[expect(clippy::cast_possible_truncation, reason = "it was one")]
-        (Element::Float4, value) => out.extend_from_slice(&(real(value)? as f32).to_be_bytes()),
+        (Element::Float4, value) => {
+            out.extend_from_slice(&(real(value)? as f32).to_be_bytes());
+        }
         (Element::Float8, value) => out.extend_from_slice(&real(value)?.to_be_bytes()),
         (Element::Numeric, ValueRef::Text(kept)) => numeric::to_binary(utf8(kept)?, out)?,
         (Element::Uuid, ValueRef::Text(kept)) => {

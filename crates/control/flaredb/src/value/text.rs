@@ -38,11 +38,11 @@ fn scalar_text(
             out.extend_from_slice(time::timestamptz_out(at, &settings.time_zone).as_bytes());
         }
         (Element::Timestamp, ValueRef::Integer(at)) => {
-            out.extend_from_slice(time::timestamp_out(at).as_bytes())
+            out.extend_from_slice(time::timestamp_out(at).as_bytes());
         }
         (Element::Date, ValueRef::Integer(days)) => out.extend_from_slice(time::date_out(days).as_bytes()),
         (Element::Time, ValueRef::Integer(micros)) => {
-            out.extend_from_slice(time::time_out(micros).as_bytes())
+            out.extend_from_slice(time::time_out(micros).as_bytes());
         }
         (Element::Interval, ValueRef::Text(kept)) => {
             let shown = Interval::from_stored(utf8(kept)?)?.show(settings.interval_style);

@@ -174,8 +174,8 @@ impl Planner<'_> {
                 }
                 let before = table.constraints.len();
                 self.add_constraint(making, &mut table, &constraint, false)?;
-                for constraint in table.constraints[before..].to_vec() {
-                    self.constraint_index(making, &table, &constraint);
+                for constraint in &table.constraints[before..] {
+                    self.constraint_index(making, &table, constraint);
                 }
             }
         }
@@ -344,7 +344,7 @@ impl Planner<'_> {
                 making.proofs.push(Proof { sql, error: contains_nulls(&table, column) });
             }
         }
-        for constraint in table.constraints[before..].to_vec() {
+        for constraint in &table.constraints[before..] {
             match &constraint.kind {
                 ConstraintKind::Check { expression } => {
                     let test = self.table_expression(&table, expression, Clause::Check)?;
@@ -392,7 +392,7 @@ impl Planner<'_> {
                 // SQLite finds doubles itself.
                 ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {}
             }
-            self.constraint_index(making, &table, &constraint);
+            self.constraint_index(making, &table, constraint);
         }
         self.redefine(making, &table)
     }

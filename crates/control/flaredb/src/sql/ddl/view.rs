@@ -20,7 +20,7 @@ impl Planner<'_> {
         {
             return Err(taken.at(create.name.at));
         }
-        let rendered = self.as_view(|planner| planner.query(&create.query.query)).map_err(|error| error)?;
+        let rendered = self.as_view(|planner| planner.query(&create.query.query))?;
         let oid = match &before {
             None => making.oid(),
             Some(view) if matches!(view.kind, RelationKind::View { .. }) => view.oid,

@@ -89,7 +89,6 @@ impl Planner<'_> {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "three parts of one call, used once")]
     fn aggregate_parts(
         &mut self,
         function: &Function,

@@ -107,6 +107,7 @@ impl Typed {
 
     /// The same value as another type that is kept alike.
     #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "it is taken apart and put together anew")]
     pub(crate) fn as_type(mut self, ty: impl Into<ColumnType>) -> Self {
         self.ty = ty.into();
         self

@@ -50,7 +50,7 @@ impl Planner<'_> {
     }
 
     /// One relation by its name.
-    pub(crate) fn from_relation(&mut self, name: &Name) -> Result<From, SqlError> {
+    pub(crate) fn only_relation(&mut self, name: &Name) -> Result<From, SqlError> {
         let source = self.relation_source(name, None)?;
         Ok(From {
             sql: format!(" FROM {}", source.sql),

@@ -169,7 +169,7 @@ impl Planner<'_> {
                     self.touched.volatile = true;
                 }
                 let columns = columns(candidate.row, result);
-                self.rows_source(name, sql, columns, &values, ordinality, alias)
+                self.rows_source(name, (sql, columns), &values, ordinality, alias)
             }
             Resolved::Ambiguous => Err(call::ambiguous(&name.name, &types, name.at)),
             Resolved::None => Err(call::missing(&name.name, &types, name.at)),
@@ -193,7 +193,7 @@ impl Planner<'_> {
         let ty = value.ty.ty;
         let sql = format!("json_each(json_array({packed}))");
         let columns = vec![(String::new(), format!("{unnested}({{alias}}.\"value\")"), ty)];
-        self.rows_source(name, sql, columns, &[value], ordinality, alias)
+        self.rows_source(name, (sql, columns), &[value], ordinality, alias)
     }
 
     /// `unnest(a)` as FROM has it.
@@ -215,8 +215,7 @@ impl Planner<'_> {
     fn rows_source(
         &mut self,
         name: &Name,
-        sql: String,
-        columns: Vec<(String, String, Type)>,
+        (sql, columns): (String, Vec<(String, String, Type)>),
         of: &[Typed],
         ordinality: bool,
         alias: Option<&TableAlias>,

@@ -212,7 +212,7 @@ impl Planner<'_> {
         parts.extend(table.table_name.iter().cloned());
         let name = Name::of(&ObjectName::from(parts))?;
         self.inside(Level::default(), |planner| {
-            let from = planner.from_relation(&name)?;
+            let from = planner.only_relation(&name)?;
             let mut outputs = Vec::new();
             planner.every(None, &mut outputs)?;
             let own = planner.levels.len();

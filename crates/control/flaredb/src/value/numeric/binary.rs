@@ -13,13 +13,16 @@ const NEGATIVE_INFINITY: u16 = 0xF000;
 /// Appends it.
 pub(crate) fn to_binary(kept: &str, out: &mut Vec<u8>) -> Result<(), SqlError> {
     let value = Numeric::kept(kept)?;
-    let special = |sign: u16| [0, 0, 0, 0, (sign >> 8) as u8, (sign & 255) as u8, 0, 0];
-    let (value, scale) = match &value {
-        Numeric::NaN => return Ok(out.extend_from_slice(&special(NAN))),
-        Numeric::Infinity => return Ok(out.extend_from_slice(&special(INFINITY))),
-        Numeric::NegativeInfinity => return Ok(out.extend_from_slice(&special(NEGATIVE_INFINITY))),
-        Numeric::Finite(value, scale) => (value, *scale),
+    let sign = match &value {
+        Numeric::NaN => NAN,
+        Numeric::Infinity => INFINITY,
+        _ => NEGATIVE_INFINITY,
     };
+    let Numeric::Finite(value, scale) = &value else {
+        special(sign, out);
+        return Ok(());
+    };
+    let scale = *scale;
     let mut digits = value.magnitude().to_string();
     let fraction = scale as usize;
     if digits.len() <= fraction {
@@ -53,13 +56,20 @@ pub(crate) fn to_binary(kept: &str, out: &mut Vec<u8>) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// What is no number: its sign alone.
+fn special(sign: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&sign.to_be_bytes());
+    out.extend_from_slice(&[0; 2]);
+}
+
 /// The kept form. Errors: 22P03.
 pub(crate) fn from_binary(bytes: &[u8]) -> Result<String, SqlError> {
     let malformed =
         || SqlError::new(SqlState::INVALID_BINARY_REPRESENTATION, "invalid external \"numeric\" value");
     let words: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     let [count, weight, sign, scale, groups @ ..] = words.as_slice() else { return Err(malformed()) };
-    if bytes.len() % 2 != 0 || groups.len() != usize::from(*count) || *scale > 16_383 {
+    if !bytes.len().is_multiple_of(2) || groups.len() != usize::from(*count) || *scale > 16_383 {
         return Err(malformed());
     }
     match *sign {
