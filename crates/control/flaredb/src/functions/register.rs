@@ -14,6 +14,7 @@ const SCALARS: &[&[&[Scalar]]] = &[
     crate::functions::number::SCALARS,
     crate::functions::text::SCALARS,
     crate::functions::pattern::SCALARS,
+    crate::functions::time::SCALARS,
     &[crate::functions::own::SCALARS, crate::functions::pack::SCALARS],
 ];
 
@@ -24,6 +25,7 @@ pub(crate) fn register(connection: &Connection, evaluation: &Evaluation) -> rusq
         register_scalar(connection, evaluation, *scalar)?;
     }
     crate::functions::aggregate::register(connection, evaluation)?;
+    connection.create_collation(crate::functions::compare::BY_INTERVAL, crate::value::time::interval::stored_order)?;
     crate::functions::own::register(connection, evaluation)?;
     for source in crate::functions::set::SOURCES.iter().copied().flatten() {
         crate::functions::set::table::register(connection, evaluation, *source)?;

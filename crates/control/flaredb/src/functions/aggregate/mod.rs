@@ -28,6 +28,7 @@ pub(crate) fn register(
     state::register(connection, evaluation, floats::SPREADS)?;
     state::register(connection, evaluation, ordered::ENTRIES)?;
     state::register(connection, evaluation, pairs::ENTRIES)?;
+    state::register(connection, evaluation, crate::functions::time::sums::ENTRIES)?;
     state::register(connection, evaluation, joined::ENTRIES)
 }
 

@@ -13,7 +13,8 @@ pub(crate) mod series;
 pub(crate) mod table;
 
 /// What SQLite calls.
-pub(crate) const SOURCES: &[&[table::Source]] = &[matches::SOURCES, series::SOURCES];
+pub(crate) const SOURCES: &[&[table::Source]] =
+    &[matches::SOURCES, series::SOURCES, crate::functions::time::series::SOURCES];
 
 const TWO: &[Pattern] = &[TEXT, TEXT];
 const THREE: &[Pattern] = &[TEXT, TEXT, TEXT];

@@ -3,10 +3,28 @@
 use crate::base::rules::{Function, Operator, Pattern};
 use crate::base::types::Type;
 
+use crate::functions::call::Scalar;
 use crate::functions::shape::{
     DATE, FLOAT4, FLOAT8, INT4, INT8, INTERVAL, NUMERIC, TEXT, TIME, TIMESTAMP, TIMESTAMPTZ, function,
     operator, prefix, stable, volatile,
 };
+
+pub(crate) mod arithmetic;
+pub(crate) mod convert;
+pub(crate) mod field;
+pub(crate) mod io;
+pub(crate) mod make;
+pub(crate) mod parts;
+pub(crate) mod series;
+pub(crate) mod sums;
+#[cfg(test)]
+mod tests;
+pub(crate) mod trunc;
+pub(crate) mod value;
+
+/// What SQLite calls.
+pub(crate) const SCALARS: &[&[Scalar]] =
+    &[arithmetic::SCALARS, convert::SCALARS, field::SCALARS, io::SCALARS, make::SCALARS, trunc::SCALARS];
 
 /// What PostgreSQL has between times, but comparisons.
 pub(crate) const OPERATORS: &[Operator] = &[

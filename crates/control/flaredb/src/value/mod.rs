@@ -1,0 +1,3 @@
+//! Values: from text and binary to how they are kept, and back.
+
+pub(crate) mod time;
