@@ -118,6 +118,18 @@ fn given(gives: Gives) -> Type {
     }
 }
 
+/// How what is still being written begins: functions of times. Nothing that is missing under another name passes.
+const AWAITED: &str = "fl_age fl_date fl_epoch fl_extract fl_interval fl_isfinite fl_justify fl_make \
+    fl_now fl_offset fl_overlaps fl_series_timestamp fl_time fl_to_char_interval \
+    fl_to_char_timestamp fl_to_char_zone fl_to_date fl_to_timestamp fl_zone";
+
+/// Whether SQLite lacks something that is awaited.
+fn is_awaited(error: &rusqlite::Error) -> bool {
+    let message = error.to_string();
+    let lacking = message.split_once("no such function: ").or_else(|| message.split_once("no such table: "));
+    lacking.is_some_and(|(_, name)| AWAITED.split(' ').any(|start| name.starts_with(start)))
+}
+
 /// Runs SQL that gives one value; an error of our own counts as NULL.
 fn value(connection: &Connection, sql: &str) -> Result<Value, String> {
     match connection.query_row(sql, [], |row| row.get::<_, Value>(0)) {
@@ -125,6 +137,7 @@ fn value(connection: &Connection, sql: &str) -> Result<Value, String> {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(Value::Null),
         Err(error) => match error_of(&error) {
             Some(own) if own.state != crate::base::SqlState::INTERNAL_ERROR => Ok(Value::Null),
+            None if is_awaited(&error) => Ok(Value::Null),
             _ => Err(format!("{sql}: {error}")),
         },
     }
@@ -209,7 +222,6 @@ fn check_rows(connection: &Connection, function: &Function, wrong: &mut Vec<Stri
 }
 
 #[test]
-#[ignore = "what it tests is still being written"]
 fn every_function_compiles_and_gives_what_it_says() {
     let connection = connection();
     let mut wrong = Vec::new();
@@ -226,7 +238,6 @@ fn every_function_compiles_and_gives_what_it_says() {
 }
 
 #[test]
-#[ignore = "what it tests is still being written"]
 fn every_operator_compiles_and_gives_what_it_says() {
     let connection = connection();
     let mut wrong = Vec::new();
@@ -249,7 +260,6 @@ fn every_operator_compiles_and_gives_what_it_says() {
 }
 
 #[test]
-#[ignore = "what it tests is still being written"]
 fn every_cast_compiles_and_gives_what_it_says() {
     let connection = connection();
     let mut wrong = Vec::new();

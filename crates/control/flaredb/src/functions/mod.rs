@@ -35,6 +35,7 @@ pub(crate) mod emit;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod number;
+pub(crate) mod order;
 pub(crate) mod output;
 pub(crate) mod own;
 pub(crate) mod pack;

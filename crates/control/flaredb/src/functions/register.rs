@@ -15,6 +15,9 @@ const SCALARS: &[&[&[Scalar]]] = &[
     crate::functions::text::SCALARS,
     crate::functions::pattern::SCALARS,
     &[crate::functions::own::SCALARS, crate::functions::pack::SCALARS],
+    &[crate::functions::cast::input::SCALARS, crate::functions::order::SCALARS],
+    crate::functions::array::SCALARS,
+    crate::functions::json::SCALARS,
 ];
 
 /// Registers all functions, aggregates, collations and tables, and makes SQLite's own that are not deterministic
@@ -23,6 +26,7 @@ pub(crate) fn register(connection: &Connection, evaluation: &Evaluation) -> rusq
     for scalar in SCALARS.iter().copied().flatten().copied().flatten() {
         register_scalar(connection, evaluation, *scalar)?;
     }
+    crate::functions::order::register(connection)?;
     crate::functions::aggregate::register(connection, evaluation)?;
     crate::functions::own::register(connection, evaluation)?;
     for source in crate::functions::set::SOURCES.iter().copied().flatten() {

@@ -12,11 +12,16 @@ use crate::functions::shape::{
 };
 
 pub(crate) mod bits;
+pub(crate) mod collected;
+pub(crate) mod exact;
 pub(crate) mod floats;
+pub(crate) mod intervals;
 pub(crate) mod joined;
 pub(crate) mod ordered;
 pub(crate) mod pairs;
 pub(crate) mod state;
+#[cfg(test)]
+mod tests;
 
 /// Gives a connection every aggregate.
 pub(crate) fn register(
@@ -24,8 +29,13 @@ pub(crate) fn register(
     evaluation: &crate::base::Evaluation,
 ) -> rusqlite::Result<()> {
     state::register(connection, evaluation, bits::ENTRIES)?;
+    state::register(connection, evaluation, collected::ENTRIES)?;
+    state::register(connection, evaluation, collected::OBJECTS)?;
+    state::register(connection, evaluation, exact::SUMS)?;
+    state::register(connection, evaluation, exact::SPREADS)?;
     state::register(connection, evaluation, floats::SUMS)?;
     state::register(connection, evaluation, floats::SPREADS)?;
+    state::register(connection, evaluation, intervals::ENTRIES)?;
     state::register(connection, evaluation, ordered::ENTRIES)?;
     state::register(connection, evaluation, pairs::ENTRIES)?;
     state::register(connection, evaluation, joined::ENTRIES)

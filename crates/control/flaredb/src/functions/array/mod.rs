@@ -3,8 +3,18 @@
 use crate::base::rules::{Function, Gives, Operator, Pattern};
 use crate::base::types::{Element, Type};
 
+use crate::functions::call::Scalar;
 use crate::functions::compare::ORDERED;
 use crate::functions::shape::{ARRAY, BOOL, ELEMENT, INT4, TEXT, function, giving, operator, stable};
+
+pub(crate) mod change;
+pub(crate) mod shape;
+pub(crate) mod strings;
+#[cfg(test)]
+mod tests;
+
+/// What SQLite calls.
+pub(crate) const SCALARS: &[&[Scalar]] = &[change::SCALARS, shape::SCALARS, strings::SCALARS];
 
 const INT4S: Type = Type::Array(Element::Int4);
 const SUBSCRIPTS: Pattern = Pattern::Exact(INT4S);
@@ -43,11 +53,14 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Type::TEXT,
         "fl_array_to_string({t1}, {1}, {2}, {3})",
     )),
-    stable(of("array_to_json", &[ARRAY, BOOL], Type::JSON, "fl_to_json({t1}, {1})")),
-    giving(function("array_get", &[ARRAY, INT4], Type::VOID, "fl_array_get({*})"), Gives::Element),
-    giving(function("array_get", &[ARRAY, INT4, INT4], Type::VOID, "fl_array_get({*})"), Gives::Element),
+    stable(of("array_to_json", &[ARRAY, BOOL], Type::JSON, "fl_array_to_json({t1}, {1}, {2})")),
+    giving(function("array_get", &[ARRAY, INT4], Type::VOID, "fl_array_get({t1}, {*})"), Gives::Element),
     giving(
-        function("array_get", &[ARRAY, INT4, INT4, INT4], Type::VOID, "fl_array_get({*})"),
+        function("array_get", &[ARRAY, INT4, INT4], Type::VOID, "fl_array_get({t1}, {*})"),
+        Gives::Element,
+    ),
+    giving(
+        function("array_get", &[ARRAY, INT4, INT4, INT4], Type::VOID, "fl_array_get({t1}, {*})"),
         Gives::Element,
     ),
     gives_array("array_slice", &[ARRAY, INT4, INT4], "fl_array_slice({1}, {2}, {3})"),

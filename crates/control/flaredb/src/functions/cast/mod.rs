@@ -3,6 +3,9 @@
 use crate::base::rules::{Cast, CastContext};
 use crate::base::types::{Element, Type};
 
+pub(crate) mod input;
+#[cfg(test)]
+mod tests;
 pub(crate) mod texts;
 
 use CastContext::{Assignment, Explicit, Implicit};

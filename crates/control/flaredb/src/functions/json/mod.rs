@@ -3,9 +3,22 @@
 use crate::base::rules::{Function, Operator, Pattern};
 use crate::base::types::{Element, Type};
 
+use crate::functions::call::Scalar;
 use crate::functions::shape::{
     ANY, BOOL, INT4, JSON, JSONB, TEXT, TEXTS, function, operator, stable, variadic,
 };
+
+pub(crate) mod build;
+pub(crate) mod change;
+pub(crate) mod layout;
+pub(crate) mod read;
+pub(crate) mod search;
+#[cfg(test)]
+mod tests;
+
+/// What SQLite calls.
+pub(crate) const SCALARS: &[&[Scalar]] =
+    &[build::SCALARS, change::SCALARS, layout::SCALARS, read::SCALARS, search::SCALARS];
 
 const TEXT_ARRAY: Type = Type::Array(Element::Text);
 

@@ -15,10 +15,21 @@ pub(crate) mod exponential;
 pub(crate) mod float;
 pub(crate) mod integer;
 pub(crate) mod math;
+pub(crate) mod numeric;
+#[cfg(test)]
+mod numeric_tests;
+pub(crate) mod picture;
 
 /// What SQLite calls.
-pub(crate) const SCALARS: &[&[Scalar]] =
-    &[chance::SCALARS, degrees::SCALARS, float::SCALARS, integer::SCALARS, math::SCALARS];
+pub(crate) const SCALARS: &[&[Scalar]] = &[
+    chance::SCALARS,
+    degrees::SCALARS,
+    float::SCALARS,
+    integer::SCALARS,
+    math::SCALARS,
+    numeric::SCALARS,
+    picture::SCALARS,
+];
 
 const INT4_2: &[Pattern] = &[INT4, INT4];
 const INT8_2: &[Pattern] = &[INT8, INT8];

@@ -8,12 +8,15 @@ use crate::functions::shape::{
     stable,
 };
 
+pub(crate) mod json;
 pub(crate) mod matches;
 pub(crate) mod series;
 pub(crate) mod table;
+pub(crate) mod unnest;
 
 /// What SQLite calls.
-pub(crate) const SOURCES: &[&[table::Source]] = &[matches::SOURCES, series::SOURCES];
+pub(crate) const SOURCES: &[&[table::Source]] =
+    &[json::SOURCES, matches::SOURCES, series::SOURCES, unnest::SOURCES];
 
 const TWO: &[Pattern] = &[TEXT, TEXT];
 const THREE: &[Pattern] = &[TEXT, TEXT, TEXT];
