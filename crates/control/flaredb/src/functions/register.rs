@@ -25,7 +25,10 @@ pub(crate) fn register(connection: &Connection, evaluation: &Evaluation) -> rusq
         register_scalar(connection, evaluation, *scalar)?;
     }
     crate::functions::aggregate::register(connection, evaluation)?;
-    connection.create_collation(crate::functions::compare::BY_INTERVAL, crate::value::time::interval::stored_order)?;
+    connection.create_collation(
+        crate::functions::compare::BY_INTERVAL,
+        crate::value::time::interval::stored_order,
+    )?;
     crate::functions::own::register(connection, evaluation)?;
     for source in crate::functions::set::SOURCES.iter().copied().flatten() {
         crate::functions::set::table::register(connection, evaluation, *source)?;

@@ -41,9 +41,8 @@ pub(super) fn of_day(days: i64) -> Result<i64, SqlError> {
     match days {
         LAST_DAY => Ok(i64::MAX),
         FIRST_DAY => Ok(i64::MIN),
-        _ => joined(days, 0).map_err(|_| {
-            SqlError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")
-        }),
+        _ => joined(days, 0)
+            .map_err(|_| SqlError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")),
     }
 }
 

@@ -8,16 +8,20 @@ use super::parts::{Part, part};
 use super::value::Number;
 use crate::functions::call::{Answer, Call, Scalar, evaluated, internal, strict};
 use crate::value::time::Interval;
-use crate::value::time::civil::{
-    Day, HOUR, JULIAN, MINUTE, is_infinite, is_infinite_day, split,
-};
+use crate::value::time::civil::{Day, HOUR, JULIAN, MINUTE, is_infinite, is_infinite_day, split};
 use crate::value::time::zone::{offset_at, to_local};
 
 /// What SQLite calls.
 pub(super) const SCALARS: &[Scalar] = &[
-    strict("fl_extract", 3, |call| Ok(field(call, false)?.map_or(Value::Null, |number| number.exact().into()))),
-    strict("fl_date_part", 3, |call| Ok(field(call, true)?.map_or(Value::Null, |number| number.float().into()))),
-    evaluated("fl_extract_zone", 3, |call| Ok(zoned(call)?.map_or(Value::Null, |number| number.exact().into()))),
+    strict("fl_extract", 3, |call| {
+        Ok(field(call, false)?.map_or(Value::Null, |number| number.exact().into()))
+    }),
+    strict("fl_date_part", 3, |call| {
+        Ok(field(call, true)?.map_or(Value::Null, |number| number.float().into()))
+    }),
+    evaluated("fl_extract_zone", 3, |call| {
+        Ok(zoned(call)?.map_or(Value::Null, |number| number.exact().into()))
+    }),
     evaluated("fl_date_part_zone", 3, |call| {
         Ok(zoned(call)?.map_or(Value::Null, |number| number.float().into()))
     }),
@@ -49,7 +53,9 @@ fn unknown(name: &str, part: Option<Part>, ty: &str) -> SqlError {
 fn infinite(name: &str, known: Option<Part>, above: bool, ty: &str) -> Result<Option<Number>, SqlError> {
     use Part::{Century, Decade, Epoch, IsoYear, Julian, Millennium, Year};
     match known {
-        Some(Century | Decade | Epoch | IsoYear | Julian | Millennium | Year) => Ok(Some(Number::Infinite(above))),
+        Some(Century | Decade | Epoch | IsoYear | Julian | Millennium | Year) => {
+            Ok(Some(Number::Infinite(above)))
+        }
         Some(_) => Ok(None),
         None => Err(unknown(name, known, ty)),
     }

@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use rusqlite::types::Value;
 
 use crate::functions::call::{Answer, Call, Scalar, evaluated, strict};
+use crate::value::time::civil::{Day, split};
+use crate::value::time::zone::{abbreviation_at, to_local};
 use crate::value::time::{
     Clock, Interval, date_in, date_out, time_at, time_out, timestamp_in, timestamp_out, timestamptz_in,
     timestamptz_out,
 };
-use crate::value::time::civil::{Day, split};
-use crate::value::time::zone::{abbreviation_at, to_local};
 
 /// What SQLite calls.
 pub(super) const SCALARS: &[Scalar] = &[

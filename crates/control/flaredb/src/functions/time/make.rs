@@ -7,9 +7,7 @@ use super::io::{interval, kept};
 use super::value::general;
 use crate::functions::call::{Answer, Call, Scalar, float, int, pure, strict};
 use crate::value::time::Interval;
-use crate::value::time::civil::{
-    DAY, Day, HOUR, MINUTE, day_in_range, is_infinite, joined, month_length,
-};
+use crate::value::time::civil::{DAY, Day, HOUR, MINUTE, day_in_range, is_infinite, joined, month_length};
 use crate::value::time::clockwork::offset;
 use crate::value::time::error::{Wrong, interval_range, timestamp_range};
 use crate::value::time::zone::Place;
@@ -40,7 +38,8 @@ fn day(call: &Call<'_>) -> Result<i64, SqlError> {
     if year == 0 || !(1..=12).contains(&month) || day < 1 || day > month_length(full, month) {
         return Err(wrong());
     }
-    day_in_range(Day { year: full, month, day }.days()).map_err(|_| overflow(format!("date out of range: {year}-{month:02}-{day:02}")))
+    day_in_range(Day { year: full, month, day }.days())
+        .map_err(|_| overflow(format!("date out of range: {year}-{month:02}-{day:02}")))
 }
 
 /// The first six arguments, in microseconds.
@@ -138,7 +137,9 @@ fn overlaps(call: &Call<'_>) -> Answer {
         ValueRef::Null => Ok(None),
         value => int(value).map(Some),
     };
-    let (Some(first), Some(second)) = (ends(at(0)?, at(1)?), ends(at(2)?, at(3)?)) else { return Ok(Value::Null) };
+    let (Some(first), Some(second)) = (ends(at(0)?, at(1)?), ends(at(2)?, at(3)?)) else {
+        return Ok(Value::Null);
+    };
     let (early, late) = if first.0 <= second.0 { (first, second) } else { (second, first) };
     let shared = if early.0 == late.0 {
         // Both begin at once: they overlap, unless it is unknown whether there is more.

@@ -15,6 +15,7 @@ pub(crate) mod field;
 pub(crate) mod io;
 pub(crate) mod make;
 pub(crate) mod parts;
+pub(crate) mod picture;
 pub(crate) mod series;
 pub(crate) mod sums;
 #[cfg(test)]
@@ -23,8 +24,16 @@ pub(crate) mod trunc;
 pub(crate) mod value;
 
 /// What SQLite calls.
-pub(crate) const SCALARS: &[&[Scalar]] =
-    &[arithmetic::SCALARS, convert::SCALARS, field::SCALARS, io::SCALARS, make::SCALARS, trunc::SCALARS];
+pub(crate) const SCALARS: &[&[Scalar]] = &[
+    arithmetic::SCALARS,
+    convert::SCALARS,
+    field::SCALARS,
+    io::SCALARS,
+    make::SCALARS,
+    picture::PAINTED,
+    picture::READ,
+    trunc::SCALARS,
+];
 
 /// What PostgreSQL has between times, but comparisons.
 pub(crate) const OPERATORS: &[Operator] = &[

@@ -14,7 +14,12 @@ use crate::value::time::civil::is_infinite;
 
 /// What SQLite calls.
 pub(crate) const SOURCES: &[Source] = &[
-    Source { name: "fl_series_timestamp", columns: &["value"], arguments: 3, run: |arguments, _| rows(arguments, None) },
+    Source {
+        name: "fl_series_timestamp",
+        columns: &["value"],
+        arguments: 3,
+        run: |arguments, _| rows(arguments, None),
+    },
     Source { name: "fl_series_timestamptz", columns: &["value"], arguments: 3, run: zoned },
 ];
 

@@ -8,6 +8,9 @@ mod cuts;
 mod fields;
 mod made;
 mod overlaps;
+mod painted;
+mod read;
+mod several;
 
 /// Checks a table; what is wrong is told at once.
 fn check(rows: &[(&str, &str)]) {
@@ -50,4 +53,19 @@ fn times_are_made_of_parts() {
 #[test]
 fn spans_of_time_overlap() {
     check(overlaps::ROWS);
+}
+
+#[test]
+fn times_are_shown_by_a_picture() {
+    check(painted::ROWS);
+}
+
+#[test]
+fn times_are_read_by_a_picture() {
+    check(read::ROWS);
+}
+
+#[test]
+fn series_sums_and_now_are_postgresqls() {
+    check(several::ROWS);
 }

@@ -8,6 +8,7 @@ use super::parts::{Part, part};
 use crate::functions::call::{Answer, Call, Scalar, evaluated, strict};
 use crate::value::time::Interval;
 use crate::value::time::civil::{DAY, Day, HOUR, MINUTE, SECOND, in_range, is_infinite, joined, split};
+use crate::value::time::error::timestamp_range;
 use crate::value::time::zone::{Place, offset_at};
 
 /// What SQLite calls.
@@ -88,7 +89,7 @@ fn in_place(call: &Call<'_>, place: &Place) -> Answer {
             Place::Zone(zone) => offset_at(zone, moment),
             place => place.offset_at(moment),
         };
-        return Ok(in_range(start - offset * SECOND)?.into());
+        return Ok(in_range(start.checked_sub(offset * SECOND).ok_or_else(timestamp_range)?)?.into());
     }
     Ok(place.moment(start)?.into())
 }
@@ -97,7 +98,10 @@ fn of_interval(name: &str, interval: Interval) -> Result<Interval, SqlError> {
     let name = name.to_ascii_lowercase();
     let known = unit(&name);
     if let Some(length) = known.and_then(length) {
-        return Ok(Interval { micros: if length == DAY { 0 } else { interval.micros / length * length }, ..interval });
+        return Ok(Interval {
+            micros: if length == DAY { 0 } else { interval.micros / length * length },
+            ..interval
+        });
     }
     let months = match known {
         Some(Part::Month) => 1,
@@ -107,8 +111,7 @@ fn of_interval(name: &str, interval: Interval) -> Result<Interval, SqlError> {
         Some(Part::Century) => 1200,
         Some(Part::Millennium) => 12_000,
         Some(Part::Week) => {
-            return Err(wrong(&name, known, "interval")
-                .with_detail("Months usually have fractional weeks."));
+            return Err(wrong(&name, known, "interval").with_detail("Months usually have fractional weeks."));
         }
         _ => return Err(wrong(&name, known, "interval")),
     };

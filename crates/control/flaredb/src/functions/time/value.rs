@@ -50,7 +50,10 @@ impl Number {
             Self::Length(Interval { months, days, micros }) => {
                 // In this order, so that it rounds like PostgreSQL's.
                 let years = 31_557_600.0 * f64::from(months / 12);
-                micros as f64 / 1e6 + years + 2_592_000.0 * f64::from(months % 12) + 86_400.0 * f64::from(days)
+                micros as f64 / 1e6
+                    + years
+                    + 2_592_000.0 * f64::from(months % 12)
+                    + 86_400.0 * f64::from(days)
             }
             Self::Infinite(true) => f64::INFINITY,
             Self::Infinite(false) => f64::NEG_INFINITY,

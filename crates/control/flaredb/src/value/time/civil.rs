@@ -149,9 +149,12 @@ mod tests {
 
     #[test]
     fn weeks_are_those_of_iso() {
-        for (year, month, day, week) in
-            [(2005, 1, 1, (2004, 53)), (2006, 1, 1, (2005, 52)), (2012, 12, 31, (2013, 1)), (2020, 6, 1, (2020, 23))]
-        {
+        for (year, month, day, week) in [
+            (2005, 1, 1, (2004, 53)),
+            (2006, 1, 1, (2005, 52)),
+            (2012, 12, 31, (2013, 1)),
+            (2020, 6, 1, (2020, 23)),
+        ] {
             assert_eq!(Day { year, month, day }.iso_week(), week);
         }
         assert_eq!(Day::of(iso_start(2020)), Day { year: 2019, month: 12, day: 30 });

@@ -37,7 +37,11 @@ pub(crate) fn fraction(digits: &str, of: i64) -> Result<i64, Wrong> {
         return Err(Wrong::Format);
     }
     let fraction: f64 = format!("0.{digits}0").parse().map_err(|_| Wrong::Format)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "below a day, in microseconds")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "below a day, in microseconds"
+    )]
     Ok((fraction * of as f64).round_ties_even() as i64)
 }
 

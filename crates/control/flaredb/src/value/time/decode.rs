@@ -1,14 +1,14 @@
 //! The fields of a date and time, put together as PostgreSQL does it: what a number means depends on what is known
 //! already. The order of the parts of a date is `MDY` where nothing else decides.
 
-use super::civil::{Day, JULIAN, split};
-use super::clockwork::{self, offset, time};
+use super::Clock;
+use super::civil::{Day, JULIAN, is_infinite, split};
+use super::clockwork::{fraction, offset, time};
 use super::error::Wrong;
 use super::number::{self, integer};
 use super::token::{Field, Kind, cut};
 use super::word::{Word, is_word, word};
 use super::zone::{Place, to_local};
-use super::Clock;
 
 /// Which fields are known: bits.
 pub(crate) const YEAR: u32 = 1;
@@ -46,11 +46,11 @@ pub(crate) struct Parts {
     pub(crate) named_month: bool,
     /// The year had no more than two digits.
     pub(crate) short_year: bool,
-    julian: bool,
-    before: bool,
-    afternoon: Option<bool>,
+    pub(super) julian: bool,
+    pub(super) before: bool,
+    pub(super) afternoon: Option<bool>,
     /// What the next number is.
-    awaited: Option<Word>,
+    pub(super) awaited: Option<Word>,
     fixed: Option<i64>,
 }
 
@@ -80,12 +80,20 @@ impl Parts {
     }
 
     /// One field; gives what it told.
-    fn take(&mut self, field: &Field, next: Option<&Field>, clock: &Clock<'_>, only_time: bool) -> Result<u32, Wrong> {
+    fn take(
+        &mut self,
+        field: &Field,
+        next: Option<&Field>,
+        clock: &Clock<'_>,
+        only_time: bool,
+    ) -> Result<u32, Wrong> {
         match field.kind {
             Kind::Date if self.awaited == Some(Word::Julian) => self.julian(&field.text),
             Kind::Date if self.has(MONTH | DAY) || self.awaited.is_some() => self.late_date(field),
             Kind::Date if only_time && next.is_none() && self.known == 0 => self.late_date(field),
-            Kind::Date if only_time && !field.text.starts_with(|c: char| c.is_ascii_digit()) => self.zone(field),
+            Kind::Date if only_time && !field.text.starts_with(|c: char| c.is_ascii_digit()) => {
+                self.zone(field)
+            }
             Kind::Date => number::date(self, &field.text),
             Kind::Time => {
                 if self.awaited.take().is_some_and(|awaited| awaited != Word::Time) {
@@ -109,6 +117,9 @@ impl Parts {
             Some(_) => return number::run_together(self, text, true),
             None => {}
         }
+        if only_time && self.has(TIME) {
+            return Err(Wrong::Format);
+        }
         let before_point = text.find('.');
         if only_time && !self.has(TIME) && self.known & DATE == 0 {
             return number::run_together(self, text, true);
@@ -126,13 +137,13 @@ impl Parts {
     /// A day by its Julian number; its fraction is the time.
     fn julian(&mut self, text: &str) -> Result<u32, Wrong> {
         self.awaited = None;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
         let day = Day::of(integer(whole)? - JULIAN);
         (self.year, self.month, self.day, self.julian) = (day.year, day.month, day.day, true);
-        if fraction.is_empty() {
+        if digits.is_empty() {
             return Ok(DATE);
         }
-        self.time = clockwork::fraction(fraction, 86_400_000_000)?;
+        self.time = fraction(digits, 86_400_000_000)?;
         Ok(DATE | TIME)
     }
 
@@ -157,7 +168,13 @@ impl Parts {
         Ok(ZONE)
     }
 
-    fn word(&mut self, field: &Field, next: Option<&Field>, clock: &Clock<'_>, only_time: bool) -> Result<u32, Wrong> {
+    fn word(
+        &mut self,
+        field: &Field,
+        next: Option<&Field>,
+        clock: &Clock<'_>,
+        only_time: bool,
+    ) -> Result<u32, Wrong> {
         if let Some(place) = Place::short(&field.text) {
             self.place = Some(place);
             return Ok(ZONE);
@@ -238,6 +255,9 @@ impl Parts {
     }
 
     fn now(&mut self, clock: &Clock<'_>, days: i64, with_time: bool) -> Result<u32, Wrong> {
+        if is_infinite(clock.now) {
+            return Err(Wrong::Format);
+        }
         let local = to_local(clock.now, clock.zone).map_err(|_| Wrong::Field)?;
         let (today, time) = split(local);
         let day = Day::of(today + days);
@@ -248,46 +268,5 @@ impl Parts {
         self.time = time;
         self.place = Some(Place::Zone(clock.zone.clone()));
         Ok(DATE | TIME | ZONE)
-    }
-
-    /// Checks what all of it comes to.
-    fn finish(&mut self, only_time: bool) -> Result<(), Wrong> {
-        if self.awaited.is_some() {
-            return Err(Wrong::Format);
-        }
-        self.valid_date()?;
-        self.time = clockwork::half(self.time, self.afternoon)?;
-        // What a clock in a zone shows is a time of a day that has to be known.
-        let without_day = matches!(self.place, Some(Place::Zone(_))) && !self.has(DATE);
-        let enough = if only_time { self.has(TIME) && !without_day } else { self.has(DATE) };
-        if enough { Ok(()) } else { Err(Wrong::Format) }
-    }
-
-    fn valid_date(&mut self) -> Result<(), Wrong> {
-        if self.known & YEAR != 0 && !self.julian {
-            self.year = self.full_year()?;
-        }
-        if self.known & OF_YEAR != 0 {
-            let day = Day::of(Day { year: self.year, month: 1, day: 1 }.days() + self.day - 1);
-            (self.month, self.day) = (day.month, day.day);
-        }
-        let month_wrong = self.known & MONTH != 0 && !(1..=12).contains(&self.month);
-        if month_wrong || self.known & DAY != 0 && !(1..=31).contains(&self.day) {
-            return Err(Wrong::Order);
-        }
-        if self.has(DATE) && self.day > super::civil::month_length(self.year, self.month) {
-            return Err(Wrong::Field);
-        }
-        Ok(())
-    }
-
-    fn full_year(&self) -> Result<i64, Wrong> {
-        match self.year {
-            year if self.before => if year > 0 { Ok(1 - year) } else { Err(Wrong::Field) },
-            year @ 0..70 if self.short_year => Ok(year + 2000),
-            year @ 70..100 if self.short_year => Ok(year + 1900),
-            year if year > 0 => Ok(year),
-            _ => Err(Wrong::Field),
-        }
     }
 }

@@ -74,7 +74,11 @@ impl Interval {
         self.scaled(|part| part / divisor, |micros| micros / divisor)
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked, or a fraction")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "checked, or a fraction"
+    )]
     fn scaled(self, part: impl Fn(f64) -> f64, time: impl Fn(f64) -> f64) -> Result<Self, SqlError> {
         let whole = |value: f64| {
             let fits = value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX);
@@ -87,7 +91,7 @@ impl Interval {
         let of_month_whole = of_month.trunc();
         let mut seconds = rounded((days - f64::from(days_whole) + of_month - of_month_whole) * 86_400.0);
         if seconds.abs() >= 86_400.0 {
-            days_whole += (seconds / 86_400.0) as i32;
+            days_whole = days_whole.saturating_add((seconds / 86_400.0) as i32);
             seconds -= (seconds / 86_400.0).trunc() * 86_400.0;
         }
         let micros = (time(self.micros as f64) + seconds * 1e6).round_ties_even();

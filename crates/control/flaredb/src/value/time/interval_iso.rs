@@ -14,7 +14,11 @@ pub(super) fn iso(text: &str) -> Result<Interval, Wrong> {
         _ => return Err(Wrong::Format),
     };
     let mut sum = Sum::default();
-    if is_designated(date) { parts(&mut sum, date, true)? } else { alternative_date(&mut sum, date)? }
+    if is_designated(date) {
+        parts(&mut sum, date, true)?;
+    } else {
+        alternative_date(&mut sum, date)?;
+    }
     if let Some(clock) = clock {
         if is_designated(clock) { parts(&mut sum, clock, false)? } else { alternative_time(&mut sum, clock)? }
     }

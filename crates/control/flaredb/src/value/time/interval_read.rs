@@ -23,7 +23,8 @@ impl Sum {
         let (months, days, micros) = unit.length();
         // Years alone have to fit as well.
         let (many, times) = if months >= 12 { (months / 12, 12) } else { (months, 1) };
-        let within = |each: i64| each.checked_mul(value).and_then(|all| i32::try_from(all).ok()).map(i64::from);
+        let within =
+            |each: i64| each.checked_mul(value).and_then(|all| i32::try_from(all).ok()).map(i64::from);
         self.months += within(many).ok_or(Wrong::Interval)? * times;
         self.days += within(days).ok_or(Wrong::Interval)?;
         self.micros += i128::from(micros) * i128::from(value);
@@ -57,7 +58,14 @@ impl Sum {
 #[expect(clippy::cast_possible_truncation, reason = "less than a millennium of microseconds")]
 fn nearest(micros: f64) -> i64 {
     let rest = micros.fract();
-    micros.trunc() as i64 + if rest > 0.5 { 1 } else if rest < -0.5 { -1 } else { 0 }
+    micros.trunc() as i64
+        + if rest > 0.5 {
+            1
+        } else if rest < -0.5 {
+            -1
+        } else {
+            0
+        }
 }
 
 impl Interval {
@@ -158,7 +166,8 @@ impl Reader {
             }
             self.see(Unit::Month.bit())?;
             self.unit = Some(Unit::Month);
-            return self.sum.add(Unit::Month, sign * (years * 12 + months), 0.0);
+            let all = years.checked_mul(12).and_then(|all| all.checked_add(months)).ok_or(Wrong::Interval)?;
+            return self.sum.add(Unit::Month, sign * all, 0.0);
         }
         let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
         let value = if whole.is_empty() && !fraction.is_empty() { 0 } else { long(whole)? };

@@ -19,6 +19,7 @@ pub(crate) mod show;
 pub(crate) mod token;
 pub(crate) mod typmod;
 pub(crate) mod unit;
+pub(crate) mod whole;
 pub(crate) mod word;
 pub(crate) mod zone;
 

@@ -1,8 +1,8 @@
 //! What a number in a date means, by what is known and by how many digits it has.
 
-use super::clockwork::{fraction, of_day};
 use super::civil::SECOND;
-use super::decode::{DATE, DAY, MONTH, OF_YEAR, Parts, TIME, YEAR};
+use super::clockwork::{fraction, of_day};
+use super::decode::{DATE, DAY, MONTH, OF_YEAR, Parts, TIME, YEAR, ZONE};
 use super::error::Wrong;
 use super::word::{Word, word};
 
@@ -44,7 +44,8 @@ pub(crate) fn date(parts: &mut Parts, text: &str) -> Result<u32, Wrong> {
         }
         found |= told;
     }
-    let complete = (parts.known | found) & DATE == DATE && parts.known & found == 0;
+    // Nothing but a zone may stand before a date.
+    let complete = (parts.known | found) & !(OF_YEAR | ZONE) == DATE && parts.known & found == 0;
     if complete { Ok(found) } else { Err(Wrong::Format) }
 }
 

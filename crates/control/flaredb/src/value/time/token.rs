@@ -161,6 +161,11 @@ pub(crate) fn cut(text: &str, word: fn(&str) -> bool) -> Result<Vec<Field>, Wron
             return Err(Wrong::Format);
         }
         let body = text.get(begins..cutter.at).unwrap_or_default();
-        fields.push(Field { kind, text: format!("{sign}{}", body.to_ascii_lowercase()), from, to: cutter.at });
+        fields.push(Field {
+            kind,
+            text: format!("{sign}{}", body.to_ascii_lowercase()),
+            from,
+            to: cutter.at,
+        });
     }
 }

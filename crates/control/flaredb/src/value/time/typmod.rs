@@ -27,7 +27,7 @@ pub(crate) fn fit(ty: Type, typmod: i32, value: Value) -> Result<Value, SqlError
 }
 
 /// A moment with so many digits behind its seconds; halves go away from the year 2000.
-fn fit_moment(digits: i32, micros: i64) -> i64 {
+pub(crate) fn fit_moment(digits: i32, micros: i64) -> i64 {
     if is_infinite(micros) {
         return micros;
     }

@@ -94,26 +94,25 @@ impl Unit {
 
 /// A word, in lower case.
 pub(crate) fn named(name: &str) -> Option<Named> {
-    let unit = match name {
-        "ago" => return Some(Named::Ago),
-        "at" | "on" | "@" => return Some(Named::Ignored),
-        "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecon" | "microsecond" | "microseconds" => {
-            Unit::Microsecond
-        }
-        "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisecon" | "millisecond" | "milliseconds" => {
-            Unit::Millisecond
-        }
-        "s" | "sec" | "secs" | "second" | "seconds" => Unit::Second,
-        "m" | "min" | "mins" | "minute" | "minutes" => Unit::Minute,
-        "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Hour,
-        "d" | "day" | "days" => Unit::Day,
-        "w" | "week" | "weeks" => Unit::Week,
-        "mon" | "mons" | "month" | "months" => Unit::Month,
-        "y" | "yr" | "yrs" | "year" | "years" => Unit::Year,
-        "dec" | "decs" | "decade" | "decades" => Unit::Decade,
-        "c" | "cent" | "century" | "centuries" => Unit::Century,
-        "mil" | "mils" | "millennia" | "millennium" => Unit::Millennium,
-        _ => return None,
-    };
+    let unit =
+        match name {
+            "ago" => return Some(Named::Ago),
+            "at" | "on" | "@" => return Some(Named::Ignored),
+            "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecon" | "microsecond"
+            | "microseconds" => Unit::Microsecond,
+            "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisecon" | "millisecond"
+            | "milliseconds" => Unit::Millisecond,
+            "s" | "sec" | "secs" | "second" | "seconds" => Unit::Second,
+            "m" | "min" | "mins" | "minute" | "minutes" => Unit::Minute,
+            "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Hour,
+            "d" | "day" | "days" => Unit::Day,
+            "w" | "week" | "weeks" => Unit::Week,
+            "mon" | "mons" | "month" | "months" => Unit::Month,
+            "y" | "yr" | "yrs" | "year" | "years" => Unit::Year,
+            "dec" | "decs" | "decade" | "decades" => Unit::Decade,
+            "c" | "cent" | "century" | "centuries" => Unit::Century,
+            "mil" | "mils" | "millennia" | "millennium" => Unit::Millennium,
+            _ => return None,
+        };
     Some(Named::Unit(unit))
 }

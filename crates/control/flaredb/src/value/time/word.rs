@@ -79,5 +79,6 @@ pub(crate) fn word(name: &str) -> Option<Word> {
 
 /// Whether the letters are a field of their own when digits come behind.
 pub(crate) fn is_word(name: &str) -> bool {
-    word(name).is_some() || matches!(name, "d" | "h" | "m" | "mm" | "s" | "y" | "dow" | "doy" | "isodow" | "isoyear")
+    word(name).is_some()
+        || matches!(name, "d" | "h" | "m" | "mm" | "s" | "y" | "dow" | "doy" | "isodow" | "isoyear")
 }

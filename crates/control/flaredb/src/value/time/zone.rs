@@ -94,7 +94,7 @@ pub(crate) fn to_local(moment: i64, zone: &TimeZone) -> Result<i64, SqlError> {
 
 /// Of the same day of the week, the same day of the year and the same leap year, in years that can be asked.
 fn asked(micros: i64) -> i64 {
-    let beyond = (micros - ASKED).max(0);
+    let beyond = micros.saturating_sub(ASKED).max(0);
     micros - (beyond / CYCLE + i64::from(beyond % CYCLE > 0)) * CYCLE
 }
 
@@ -144,7 +144,8 @@ fn meant(name: &str, zone: &TimeZone, moment: i64) -> i64 {
     }
     // The rule for all the future has no last transition, and old zones have few: some are enough.
     let last = zone.preceding(at).take(500).find(|change| change.abbreviation().eq_ignore_ascii_case(name));
-    let first = || zone.following(at).take(500).find(|change| change.abbreviation().eq_ignore_ascii_case(name));
+    let first =
+        || zone.following(at).take(500).find(|change| change.abbreviation().eq_ignore_ascii_case(name));
     let offset = last.or_else(first).map_or_else(|| now.offset(), |change| change.offset());
     i64::from(offset.seconds())
 }
@@ -219,7 +220,9 @@ pub(crate) fn zone_name(name: &str) -> String {
         return format!("<{}>{}", offset_out(seconds), offset_out(-seconds));
     }
     match named(name) {
-        Some(zone) if bare_offset(name).is_none() => zone.iana_name().map_or_else(|| name.to_uppercase(), str::to_owned),
+        Some(zone) if bare_offset(name).is_none() => {
+            zone.iana_name().map_or_else(|| name.to_uppercase(), str::to_owned)
+        }
         _ => name.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Expressions, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("fl_timestamp_text(fl_date_timestamp(fl_date_in('2020-01-01')))", "2020-01-01 00:00:00"),
     ("fl_timestamptz_text(fl_date_timestamptz(fl_date_in('2020-01-01')))", "2020-01-01 00:00:00+01"),

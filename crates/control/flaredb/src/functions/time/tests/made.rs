@@ -1,5 +1,6 @@
 //! Expressions, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("fl_date_text(fl_make_date(2020, 2, 29))", "2020-02-29"),
     ("fl_date_text(fl_make_date(2019, 2, 29))", "22008: date field value out of range: 2019-02-29"),

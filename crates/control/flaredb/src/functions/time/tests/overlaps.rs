@@ -1,5 +1,6 @@
 //! Expressions, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("fl_overlaps(NULL, NULL, NULL, fl_date_in('2020-01-01'))", "NULL"),
     ("fl_overlaps(NULL, NULL, NULL, fl_date_in('2020-01-05'))", "NULL"),

@@ -1,5 +1,6 @@
 //! Texts, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("2020-01-02 03:04:05", "2020-01-02"),
     ("2020-01-02 03:04:05.678901", "2020-01-02"),

@@ -1,5 +1,6 @@
 //! Texts, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, [&str; 4])] = &[
     ("1 year 2 months 3 days 04:05:06", ["1 year 2 mons 3 days 04:05:06", "@ 1 year 2 mons 3 days 4 hours 5 mins 6 secs", "+1-2 +3 +4:05:06", "P1Y2M3DT4H5M6S"]),
     ("1 year", ["1 year", "@ 1 year", "1-0", "P1Y"]),

@@ -1,5 +1,6 @@
 //! Texts, and what PostgreSQL 15 makes of them in Berlin.
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("04:05:06", "04:05:06"),
     ("04:05:06.789", "04:05:06.789"),
