@@ -27,8 +27,8 @@ fails() {
 # The same query again while no node answers.
 patiently() {
     local end=$((SECONDS + ${PATIENCE:-60}))
-    until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || broken "gave up on: $*"
+    until "$@" 2>"$scratch/said"; do
+        [ "$SECONDS" -lt "$end" ] || broken "gave up on: $*: $(tail -n 3 "$scratch/said")"
         sleep 0.2
     done
 }

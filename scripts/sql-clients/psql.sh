@@ -166,7 +166,7 @@ work() {
 }
 
 make_bank() {
-    sql >/dev/null 2>&1 <<SQL
+    sql >/dev/null <<SQL
 DROP TABLE IF EXISTS ${p}_account, ${p}_transfer;
 CREATE TABLE ${p}_account (id integer PRIMARY KEY, balance bigint NOT NULL);
 CREATE TABLE ${p}_transfer (id uuid PRIMARY KEY, source integer NOT NULL, target integer NOT NULL, amount bigint NOT NULL);

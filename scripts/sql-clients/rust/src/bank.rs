@@ -91,7 +91,9 @@ impl<'a> Bank<'a> {
         }
         let Some(worker) = slot else { return Ok(()) };
         match act {
-            Act::Transfer(id, source, target, amount) => worker.transfer(*id, *source, *target, *amount).await,
+            Act::Transfer(id, source, target, amount) => {
+                worker.transfer(*id, *source, *target, *amount).await
+            }
             Act::Run(statements) => {
                 for sql in *statements {
                     worker.run(sql).await?;
@@ -120,7 +122,8 @@ impl<'a> Bank<'a> {
                 continue;
             }
             *slot = None;
-            if since.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(setting("PATIENCE", 60)) {
+            if since.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(setting("PATIENCE", 60))
+            {
                 return Err(failure);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -149,7 +152,10 @@ impl<'a> Bank<'a> {
                 Err(failure) => Err(failure),
             };
             match got {
-                Err(failure) if failure.may_retry() && began.elapsed() < Duration::from_secs(setting("PATIENCE", 60)) => {
+                Err(failure)
+                    if failure.may_retry()
+                        && began.elapsed() < Duration::from_secs(setting("PATIENCE", 60)) =>
+                {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 got => return got,
@@ -161,7 +167,8 @@ impl<'a> Bank<'a> {
         let ids: HashSet<&str> = moved.iter().map(|row| row.0.as_str()).collect();
         self.checks.eq("transfers that are there twice", moved.len() - ids.len(), 0)?;
         let acknowledged = self.acknowledged.borrow();
-        let missing: Vec<&Uuid> = acknowledged.iter().filter(|id| !ids.contains(id.to_string().as_str())).collect();
+        let missing: Vec<&Uuid> =
+            acknowledged.iter().filter(|id| !ids.contains(id.to_string().as_str())).collect();
         self.checks.eq("acknowledged transfers that are missing", missing, Vec::<&Uuid>::new())?;
         let sum: i64 = balances.iter().map(|(_, balance)| balance).sum();
         self.checks.eq("the sum of the balances", sum, i64::from(ACCOUNTS) * OPENING)?;
@@ -170,6 +177,10 @@ impl<'a> Bank<'a> {
             *wanted.entry(*source).or_default() -= amount;
             *wanted.entry(*target).or_default() += amount;
         }
-        self.checks.eq("balances by the transfers", balances.iter().copied().collect::<BTreeMap<_, _>>(), wanted)
+        self.checks.eq(
+            "balances by the transfers",
+            balances.iter().copied().collect::<BTreeMap<_, _>>(),
+            wanted,
+        )
     }
 }

@@ -34,7 +34,9 @@ impl Failure {
     /// May the same be tried again? A node that stops, starts or may not write says so; a lost connection says nothing.
     pub fn may_retry(&self) -> bool {
         let Some(state) = &self.state else { return !self.broken };
-        self.is_conflict() || state.starts_with("08") || matches!(state.as_str(), "57P01" | "57P02" | "57P03" | "25006")
+        self.is_conflict()
+            || state.starts_with("08")
+            || matches!(state.as_str(), "57P01" | "57P02" | "57P03" | "25006")
     }
 }
 
@@ -90,10 +92,17 @@ impl Checks {
     }
 
     /// Must be an error of that SQLSTATE.
-    pub fn fails<T, E: Into<Failure>>(&self, what: &str, state: &str, got: Result<T, E>) -> Result<(), Failure> {
+    pub fn fails<T, E: Into<Failure>>(
+        &self,
+        what: &str,
+        state: &str,
+        got: Result<T, E>,
+    ) -> Result<(), Failure> {
         match got.map_err(Into::into) {
             Ok(_) => self.that(&format!("{what}: an error {state}"), false),
-            Err(failure) => self.eq(&format!("{what}: {}", failure.message), failure.state.as_deref(), Some(state)),
+            Err(failure) => {
+                self.eq(&format!("{what}: {}", failure.message), failure.state.as_deref(), Some(state))
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub async fn connect() -> Result<Client, Failure> {
     let mut config = config();
     match tls()? {
         Some(tls) => {
-            let (client, connection) = config.ssl_mode(tokio_postgres::config::SslMode::Require).connect(tls).await?;
+            let (client, connection) =
+                config.ssl_mode(tokio_postgres::config::SslMode::Require).connect(tls).await?;
             tokio::spawn(connection);
             Ok(client)
         }

@@ -40,12 +40,15 @@ where
     // A table of its own for each type: sqlx keeps what it prepared, and a plan must not change its types.
     let table = format!("{P}_v_{}", kind.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
     let text = |text: &str| AssertSqlSafe(text.replace("{T}", &table).replace("{K}", kind));
-    sqlx::raw_sql(text("DROP TABLE IF EXISTS {T}; CREATE TABLE {T} (id serial, v {K})")).execute(pool).await?;
+    sqlx::raw_sql(text("DROP TABLE IF EXISTS {T}; CREATE TABLE {T} (id serial, v {K})"))
+        .execute(pool)
+        .await?;
     let put = "INSERT INTO {T} (v) VALUES ($1) RETURNING v";
     let got: T = sqlx::query_scalar(text(put)).bind(value.clone()).fetch_one(pool).await?;
     checks.eq(kind, &got, &value)?;
     sqlx::query(text(put)).bind(None::<T>).execute(pool).await?;
-    let rows: Vec<Option<T>> = sqlx::query_scalar(text("SELECT v FROM {T} ORDER BY id")).fetch_all(pool).await?;
+    let rows: Vec<Option<T>> =
+        sqlx::query_scalar(text("SELECT v FROM {T} ORDER BY id")).fetch_all(pool).await?;
     checks.eq(kind, rows, vec![Some(value), None])?;
     sqlx::raw_sql(text("DROP TABLE {T}")).execute(pool).await?;
     Ok(())
@@ -95,7 +98,8 @@ async fn check_statements(pool: &PgPool, checks: &Checks) -> Result<(), Failure>
                 CREATE TABLE {P}_t (id integer PRIMARY KEY, name text NOT NULL, n bigint DEFAULT 7); \
                 INSERT INTO {P}_t (id, name) SELECT g, 'n' || g FROM generate_series(1, 100) AS g";
     sqlx::raw_sql(sql(make)).execute(pool).await?;
-    let all: Vec<Item> = sqlx::query_as(sql("SELECT * FROM {P}_t WHERE id <= $1 ORDER BY id")).bind(2).fetch_all(pool).await?;
+    let all: Vec<Item> =
+        sqlx::query_as(sql("SELECT * FROM {P}_t WHERE id <= $1 ORDER BY id")).bind(2).fetch_all(pool).await?;
     let item = |id: i32| Item { id, name: format!("n{id}"), n: Some(7) };
     checks.eq("rows of a type", all, vec![item(1), item(2)])?;
     let query = sql("SELECT id FROM {P}_t WHERE id > $1 ORDER BY id");
@@ -103,16 +107,20 @@ async fn check_statements(pool: &PgPool, checks: &Checks) -> Result<(), Failure>
     checks.eq("a stream", ids, (91..=100).collect::<Vec<i32>>())?;
     let none = sqlx::query(sql("SELECT 1 FROM {P}_t WHERE id = $1")).bind(999).fetch_optional(pool).await?;
     checks.that("no row", none.is_none())?;
-    let done = sqlx::query(sql("UPDATE {P}_t SET n = n + $1 WHERE id = ANY($2)")).bind(1_i64).bind(vec![1, 2, 999]);
+    let done =
+        sqlx::query(sql("UPDATE {P}_t SET n = n + $1 WHERE id = ANY($2)")).bind(1_i64).bind(vec![1, 2, 999]);
     checks.eq("rows affected", done.execute(pool).await?.rows_affected(), 2)?;
     let upsert = "INSERT INTO {P}_t VALUES ($1, $2, 1) ON CONFLICT (id) DO UPDATE SET n = {P}_t.n + EXCLUDED.n RETURNING n";
     let n: i64 = sqlx::query_scalar(sql(upsert)).bind(1).bind("z").fetch_one(pool).await?;
     checks.eq("ON CONFLICT update", n, 9)?;
-    let nothing = sqlx::query(sql("INSERT INTO {P}_t VALUES (1, 'z') ON CONFLICT DO NOTHING")).execute(pool).await?;
+    let nothing =
+        sqlx::query(sql("INSERT INTO {P}_t VALUES (1, 'z') ON CONFLICT DO NOTHING")).execute(pool).await?;
     checks.eq("ON CONFLICT nothing", nothing.rows_affected(), 0)?;
     let mut connection = pool.acquire().await?;
-    let statement = connection.prepare(sqlx::SqlStr::from_static("SELECT 1 AS a, 'x'::text AS b, $1::uuid AS c")).await?;
-    let columns: Vec<(&str, &str)> = statement.columns().iter().map(|c| (c.name(), c.type_info().name())).collect();
+    let statement =
+        connection.prepare(sqlx::SqlStr::from_static("SELECT 1 AS a, 'x'::text AS b, $1::uuid AS c")).await?;
+    let columns: Vec<(&str, &str)> =
+        statement.columns().iter().map(|c| (c.name(), c.type_info().name())).collect();
     checks.eq("described", columns, vec![("a", "INT4"), ("b", "TEXT"), ("c", "UUID")])?;
     drop(connection);
     let tasks = (1..=30).map(|id| {
@@ -168,7 +176,8 @@ async fn check_copy(pool: &PgPool, checks: &Checks) -> Result<(), Failure> {
     let mut copy = connection.copy_in_raw(&format!("COPY {P}_t (id, name) FROM STDIN (FORMAT csv)")).await?;
     copy.send(b"2000,x\n2001,\"y,z\"\n".as_slice()).await?;
     checks.eq("copied in", copy.finish().await?, 2)?;
-    let out = format!("COPY (SELECT id, name FROM {P}_t WHERE id >= 2000 ORDER BY id) TO STDOUT (FORMAT csv)");
+    let out =
+        format!("COPY (SELECT id, name FROM {P}_t WHERE id >= 2000 ORDER BY id) TO STDOUT (FORMAT csv)");
     let parts: Vec<_> = connection.copy_out_raw(&out).await?.try_collect().await?;
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
     checks.eq("copied out", String::from_utf8_lossy(&bytes).into_owned(), "2000,x\n2001,\"y,z\"\n")
@@ -207,12 +216,16 @@ impl Worker for One {
             }
             Ok(tx.commit().await?)
         };
-        tokio::time::timeout(Duration::from_secs(15), work).await.map_err(|_| Failure::local("no answer in time"))?
+        tokio::time::timeout(Duration::from_secs(15), work)
+            .await
+            .map_err(|_| Failure::local("no answer in time"))?
     }
 
     async fn read(&mut self) -> Result<(Vec<Transfer>, Vec<(i32, i64)>), Failure> {
         let mut tx = self.connection()?.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        let moved = sqlx::query_as(sql("SELECT id::text, source, target, amount FROM {P}_transfer")).fetch_all(&mut *tx).await?;
+        let moved = sqlx::query_as(sql("SELECT id::text, source, target, amount FROM {P}_transfer"))
+            .fetch_all(&mut *tx)
+            .await?;
         let balances = sqlx::query_as(sql("SELECT id, balance FROM {P}_account")).fetch_all(&mut *tx).await?;
         tx.commit().await?;
         Ok((moved, balances))

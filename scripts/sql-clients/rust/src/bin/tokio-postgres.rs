@@ -20,7 +20,9 @@ async fn both_ways<T>(client: &Client, checks: &Checks, kind: &str, value: T) ->
 where
     T: ToSql + Sync + PartialEq + std::fmt::Debug + Clone + for<'a> tokio_postgres::types::FromSql<'a>,
 {
-    client.batch_execute(&format!("DROP TABLE IF EXISTS {P}_v; CREATE TABLE {P}_v (id serial, v {kind})")).await?;
+    client
+        .batch_execute(&format!("DROP TABLE IF EXISTS {P}_v; CREATE TABLE {P}_v (id serial, v {kind})"))
+        .await?;
     let put = client.prepare(&format!("INSERT INTO {P}_v (v) VALUES ($1) RETURNING v")).await?;
     let row = client.query_one(&put, &[&value]).await?;
     checks.eq(kind, row.try_get::<_, T>(0)?, value.clone())?;
@@ -53,7 +55,13 @@ async fn check_values(client: &Client, checks: &Checks) -> Result<(), Failure> {
     both_ways(client, checks, "json", json.clone()).await?;
     both_ways(client, checks, "jsonb", json).await?;
     both_ways(client, checks, "integer[]", vec![Some(1), None, Some(3)]).await?;
-    both_ways(client, checks, "text[]", vec!["a".to_owned(), "b,c".to_owned(), "q\"t".to_owned(), String::new()]).await?;
+    both_ways(
+        client,
+        checks,
+        "text[]",
+        vec!["a".to_owned(), "b,c".to_owned(), "q\"t".to_owned(), String::new()],
+    )
+    .await?;
     client.batch_execute(&format!("DROP TABLE {P}_v")).await?;
     Ok(())
 }
@@ -66,7 +74,8 @@ async fn check_prepared(client: &Client, checks: &Checks) -> Result<(), Failure>
              INSERT INTO {P}_t (id, name) SELECT g, 'n' || g FROM generate_series(1, 100) AS g"
         ))
         .await?;
-    let statement = client.prepare(&format!("SELECT name, n, n + 1.5 FROM {P}_t WHERE id = $1 AND n > $2")).await?;
+    let statement =
+        client.prepare(&format!("SELECT name, n, n + 1.5 FROM {P}_t WHERE id = $1 AND n > $2")).await?;
     checks.eq("inferred parameters", statement.params(), &[Type::INT4, Type::INT8][..])?;
     let types: Vec<Type> = statement.columns().iter().map(|column| column.type_().clone()).collect();
     checks.eq("inferred columns", types, vec![Type::TEXT, Type::INT8, Type::NUMERIC])?;
@@ -81,15 +90,24 @@ async fn check_prepared(client: &Client, checks: &Checks) -> Result<(), Failure>
     checks.eq("inserted", client.execute(&put, &[&201, &"b", &5_i64, &202]).await?, 2)?;
     let typed = client.prepare_typed("SELECT $1 + 1, $2::text", &[Type::INT8]).await?;
     checks.eq("typed parameters", typed.params(), &[Type::INT8, Type::TEXT][..])?;
-    let any = client.query(&format!("SELECT id FROM {P}_t WHERE id = ANY($1) ORDER BY 1"), &[&vec![3, 1, 999]]).await?;
+    let any = client
+        .query(&format!("SELECT id FROM {P}_t WHERE id = ANY($1) ORDER BY 1"), &[&vec![3, 1, 999]])
+        .await?;
     checks.eq("= ANY of an array", any.len(), 2)?;
-    let stream = client.query_raw(&format!("SELECT id FROM {P}_t WHERE id <= $1 ORDER BY id"), [50_i32]).await?;
+    let stream =
+        client.query_raw(&format!("SELECT id FROM {P}_t WHERE id <= $1 ORDER BY id"), [50_i32]).await?;
     let rows: Vec<tokio_postgres::Row> = stream.try_collect().await?;
     let ids: Vec<i32> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     checks.eq("a stream of rows", ids, (1..=50).collect::<Vec<i32>>())?;
     checks.that("no row", client.query_opt(&statement, &[&999, &0_i64]).await?.is_none())?;
-    let upsert = format!("INSERT INTO {P}_t VALUES ($1, $2, 1) ON CONFLICT (id) DO UPDATE SET n = {P}_t.n + EXCLUDED.n RETURNING n");
-    checks.eq("ON CONFLICT update", client.query_one(&upsert, &[&1, &"z"]).await?.try_get::<_, i64>(0)?, 8)?;
+    let upsert = format!(
+        "INSERT INTO {P}_t VALUES ($1, $2, 1) ON CONFLICT (id) DO UPDATE SET n = {P}_t.n + EXCLUDED.n RETURNING n"
+    );
+    checks.eq(
+        "ON CONFLICT update",
+        client.query_one(&upsert, &[&1, &"z"]).await?.try_get::<_, i64>(0)?,
+        8,
+    )?;
     let nothing = format!("INSERT INTO {P}_t VALUES (1, 'z') ON CONFLICT DO NOTHING");
     checks.eq("ON CONFLICT nothing", client.execute(&nothing, &[]).await?, 0)
 }
@@ -122,7 +140,8 @@ async fn check_errors(client: &Client, checks: &Checks) -> Result<(), Failure> {
         checks.fails(what, state, client.simple_query(&sql(text)).await)?;
     }
     let error = client.execute(&sql("INSERT INTO {P}_t VALUES (1, 'again')"), &[]).await.err();
-    let constraint = error.as_ref().and_then(|e| e.as_db_error()).and_then(|db| db.constraint().map(str::to_owned));
+    let constraint =
+        error.as_ref().and_then(|e| e.as_db_error()).and_then(|db| db.constraint().map(str::to_owned));
     checks.eq("the constraint", constraint, Some(format!("{P}_t_pkey")))
 }
 
@@ -132,7 +151,11 @@ async fn check_transactions(client: &mut Client, checks: &Checks) -> Result<(), 
     tx.execute(&format!("INSERT INTO {P}_t VALUES (1000, 'a')"), &[]).await?;
     let point = tx.savepoint("inside").await?;
     point.execute(&format!("INSERT INTO {P}_t VALUES (1001, 'b')"), &[]).await?;
-    checks.fails("a duplicate", "23505", point.execute(&format!("INSERT INTO {P}_t VALUES (1, 'c')"), &[]).await)?;
+    checks.fails(
+        "a duplicate",
+        "23505",
+        point.execute(&format!("INSERT INTO {P}_t VALUES (1, 'c')"), &[]).await,
+    )?;
     checks.fails("after an error", "25P02", point.query("SELECT 1", &[]).await)?;
     point.rollback().await?;
     let portal = tx.bind(&format!("SELECT id FROM {P}_t ORDER BY id"), &[]).await?;
@@ -147,7 +170,9 @@ async fn check_transactions(client: &mut Client, checks: &Checks) -> Result<(), 
 }
 
 async fn check_copy(client: &Client, checks: &Checks) -> Result<(), Failure> {
-    client.batch_execute(&format!("DROP TABLE IF EXISTS {P}_c; CREATE TABLE {P}_c (id integer, name text)")).await?;
+    client
+        .batch_execute(&format!("DROP TABLE IF EXISTS {P}_c; CREATE TABLE {P}_c (id integer, name text)"))
+        .await?;
     let sink = client.copy_in(&format!("COPY {P}_c FROM STDIN")).await?;
     pin_mut!(sink);
     sink.send(std::io::Cursor::new(b"1\tone\n2\t\\N\n".to_vec())).await?;
@@ -162,7 +187,8 @@ async fn check_copy(client: &Client, checks: &Checks) -> Result<(), Failure> {
         writer.as_mut().write(&[&id, &format!("b{id}")]).await?;
     }
     checks.eq("copied in, binary", writer.finish().await?, 97)?;
-    let out = client.copy_out(&format!("COPY (SELECT * FROM {P}_c WHERE id < 5 ORDER BY id) TO STDOUT")).await?;
+    let out =
+        client.copy_out(&format!("COPY (SELECT * FROM {P}_c WHERE id < 5 ORDER BY id) TO STDOUT")).await?;
     let text = out.try_fold(Vec::new(), |all, part| async move { Ok([all, part.to_vec()].concat()) }).await?;
     let text = String::from_utf8_lossy(&text).into_owned();
     checks.eq("copied out", text, "1\tone\n2\t\\N\n3\ttab\\there\n4\tb4\n")?;
@@ -187,7 +213,8 @@ async fn check_cancel(client: &Client, checks: &Checks) -> Result<(), Failure> {
             None => token.cancel_query(NoTls).await.map_err(Failure::from),
         }
     };
-    let (slow, cancelled) = futures_util::future::join(client.query("SELECT pg_sleep(30)", &[]), cancel).await;
+    let (slow, cancelled) =
+        futures_util::future::join(client.query("SELECT pg_sleep(30)", &[]), cancel).await;
     cancelled?;
     checks.fails("cancelled", "57014", slow)?;
     checks.eq("usable after cancel", client.query_one("SELECT 1", &[]).await?.try_get::<_, i32>(0)?, 1)
@@ -229,7 +256,8 @@ impl Worker for One {
         let moved = tx.query(&format!("SELECT id, source, target, amount FROM {P}_transfer"), &[]).await?;
         let balances = tx.query(&format!("SELECT id, balance FROM {P}_account"), &[]).await?;
         tx.commit().await?;
-        let moved = moved.iter().map(|row| (row.get::<_, Uuid>(0).to_string(), row.get(1), row.get(2), row.get(3)));
+        let moved =
+            moved.iter().map(|row| (row.get::<_, Uuid>(0).to_string(), row.get(1), row.get(2), row.get(3)));
         Ok((moved.collect(), balances.iter().map(|row| (row.get(0), row.get(1))).collect()))
     }
 }
