@@ -8,6 +8,7 @@ pub(crate) struct SqlState(pub(crate) [u8; 5]);
 
 /// Declares the states by name.
 impl SqlState {
+    pub(crate) const SUCCESSFUL_COMPLETION: Self = Self(*b"00000");
     pub(crate) const CONNECTION_FAILURE: Self = Self(*b"08006");
     /// The transaction may have been committed.
     pub(crate) const TRANSACTION_RESOLUTION_UNKNOWN: Self = Self(*b"08007");

@@ -37,7 +37,7 @@ impl Session {
                 }
                 Ok(Done::of("SET"))
             }
-            Command::SetConstraints { .. } => Ok(Done::of("SET CONSTRAINTS")),
+            Command::SetConstraints { .. } => Err(SqlError::unsupported("SET CONSTRAINTS")),
             Command::Set { name, to, local } => {
                 match to {
                     SetTo::Default => self.reset(name)?,
@@ -96,6 +96,8 @@ impl Session {
                     let message = "VACUUM cannot run inside a transaction block";
                     return Err(SqlError::new(SqlState::ACTIVE_SQL_TRANSACTION, message));
                 }
+                let message = format!("{command} has done nothing: the database keeps itself in order");
+                self.notices.push(SqlError::new(SqlState::SUCCESSFUL_COMPLETION, message));
                 Ok(Done::of(command))
             }
             Command::Nothing(tag) => Ok(Done::of(tag)),

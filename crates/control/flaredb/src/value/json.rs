@@ -51,14 +51,13 @@ pub(crate) fn canonical(text: &str) -> Result<String, SqlError> {
 
 /// A text as a value.
 pub(crate) fn parse(text: &str) -> Result<Json, SqlError> {
-    let mut reader = Reader { text, rest: text };
+    let mut reader = Reader { rest: text };
     let value = reader.value(0)?;
     reader.blank();
     if reader.rest.is_empty() { Ok(value) } else { Err(reader.wrong()) }
 }
 
 struct Reader<'a> {
-    text: &'a str,
     rest: &'a str,
 }
 
@@ -78,8 +77,6 @@ impl<'a> Reader<'a> {
                 format!("Token \"{token}\" is invalid.")
             }
         };
-        let line = self.text[..self.text.len() - self.rest.len()].matches('\n').count() + 1;
-        let _ = line;
         SqlError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
             .with_detail(detail)
     }

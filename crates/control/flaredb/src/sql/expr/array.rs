@@ -114,12 +114,11 @@ impl Planner<'_> {
 
     fn subscript(&mut self, index: &Expr) -> Result<Typed, SqlError> {
         let index = self.expr(index)?;
-        let (from, at) = (index.ty.ty, index.at);
+        let at = index.at;
         match self.try_coerce(index, Type::INT4, crate::base::rules::CastContext::Assignment)? {
             Some(index) => Ok(index),
             None => {
                 let message = "array subscript must have type integer";
-                let _ = from;
                 Err(SqlError::new(SqlState::DATATYPE_MISMATCH, message).at(at))
             }
         }

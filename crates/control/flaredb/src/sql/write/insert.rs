@@ -108,7 +108,7 @@ impl Planner<'_> {
             if column.identity.is_some() && user {
                 continue;
             }
-            may_give(column, relation, system)?;
+            may_give(column, system)?;
             let value = self.inside(Level::of(Clause::Values), |planner| planner.expr(expr))?;
             let value = self.assigned(value, column.ty, &column.name)?;
             values.insert(column.number, self.guarded(relation, column, value)?.sql);
@@ -149,7 +149,7 @@ impl Planner<'_> {
             if column.identity.is_some() && user {
                 continue;
             }
-            may_give(column, relation, system)?;
+            may_give(column, system)?;
             let value = self.assigned(output.value, column.ty, &column.name)?;
             values.insert(column.number, self.guarded(relation, column, value)?.sql);
         }
@@ -236,7 +236,7 @@ fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
-fn may_give(column: &Column, relation: &Relation, system: bool) -> Result<(), SqlError> {
+fn may_give(column: &Column, system: bool) -> Result<(), SqlError> {
     if column.generated.is_some() {
         let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
         return Err(SqlError::new(SqlState::GENERATED_ALWAYS, message)
@@ -251,7 +251,6 @@ fn may_give(column: &Column, relation: &Relation, system: bool) -> Result<(), Sq
             ))
             .with_hint("Use OVERRIDING SYSTEM VALUE to override."));
     }
-    let _ = relation;
     Ok(())
 }
 
